@@ -120,7 +120,12 @@ class IllegalTransition(ValueError):
 
 
 def _edge(
-    frm: StrEnum, to: StrEnum, actors: Actor | tuple[Actor, ...], when: str, *, never_sent: bool = False,
+    frm: StrEnum,
+    to: StrEnum,
+    actors: Actor | tuple[Actor, ...],
+    when: str,
+    *,
+    never_sent: bool = False,
     four_eyes: bool = False,
 ) -> Edge:
     who = (actors,) if isinstance(actors, Actor) else actors
@@ -129,20 +134,30 @@ def _edge(
 
 _I, _P, _F, _M, _C, _R = InboxState, PostingState, FactState, MappingState, CaseState, RunState
 
-STATES: Mapping[str, type[StrEnum]] = MappingProxyType({
-    "inbox": InboxState, "fact": FactState, "posting": PostingState,
-    "mapping": MappingState, "case": CaseState, "run": RunState,
-})
+STATES: Mapping[str, type[StrEnum]] = MappingProxyType(
+    {
+        "inbox": InboxState,
+        "fact": FactState,
+        "posting": PostingState,
+        "mapping": MappingState,
+        "case": CaseState,
+        "run": RunState,
+    }
+)
 
-INITIAL: Mapping[str, frozenset[str]] = MappingProxyType({
-    "inbox": frozenset({_I.RECEIVED.value}),
-    "fact": frozenset({_F.PENDING.value}),
-    "posting": frozenset({_P.HELD.value, _P.READY.value}),
-    "mapping": frozenset({_M.DRAFT.value}),
-    "case": frozenset({_C.OPEN.value}),
-    "run": frozenset({_R.RUNNING.value}),
-})
+INITIAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "inbox": frozenset({_I.RECEIVED.value}),
+        "fact": frozenset({_F.PENDING.value}),
+        "posting": frozenset({_P.HELD.value, _P.READY.value}),
+        "mapping": frozenset({_M.DRAFT.value}),
+        "case": frozenset({_C.OPEN.value}),
+        "run": frozenset({_R.RUNNING.value}),
+    }
+)
 
+# One move is one line, so that a machine reads as a table.
+# fmt: off
 EDGES: Mapping[str, tuple[Edge, ...]] = MappingProxyType({
     "inbox": (
         _edge(_I.RECEIVED, _I.NORMALISED, Actor.NORMALISER, "read into facts"),
@@ -236,25 +251,31 @@ EDGES: Mapping[str, tuple[Edge, ...]] = MappingProxyType({
     ),
 })
 
+# fmt: on
+
 TRANSITIONS: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
     {machine: frozenset((edge.frm, edge.to) for edge in edges) for machine, edges in EDGES.items()}
 )
 
 # No way out at all.
-TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType({
-    machine: frozenset(state.value for state in states) - {frm for frm, _ in TRANSITIONS[machine]}
-    for machine, states in STATES.items()
-})
+TERMINAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        machine: frozenset(state.value for state in states) - {frm for frm, _ in TRANSITIONS[machine]}
+        for machine, states in STATES.items()
+    }
+)
 
 # Nothing more is expected to happen, though some may be woken again (a resolved case that regresses).
-SETTLED: Mapping[str, frozenset[str]] = MappingProxyType({
-    "inbox": frozenset({_I.NORMALISED.value, _I.IGNORED.value}),
-    "fact": frozenset({_F.APPLIED.value, _F.DUPLICATE.value, _F.STALE.value}),
-    "posting": frozenset({_P.POSTED.value, _P.CANCELLED.value}),
-    "mapping": frozenset({_M.RETIRED.value, _M.REJECTED.value}),
-    "case": frozenset({_C.RESOLVED.value}),
-    "run": frozenset({_R.SIGNED_OFF.value, _R.FAILED.value}),
-})
+SETTLED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "inbox": frozenset({_I.NORMALISED.value, _I.IGNORED.value}),
+        "fact": frozenset({_F.APPLIED.value, _F.DUPLICATE.value, _F.STALE.value}),
+        "posting": frozenset({_P.POSTED.value, _P.CANCELLED.value}),
+        "mapping": frozenset({_M.RETIRED.value, _M.REJECTED.value}),
+        "case": frozenset({_C.RESOLVED.value}),
+        "run": frozenset({_R.SIGNED_OFF.value, _R.FAILED.value}),
+    }
+)
 
 _BY_MOVE = {machine: {(edge.frm, edge.to): edge for edge in edges} for machine, edges in EDGES.items()}
 
@@ -282,4 +303,3 @@ def edge(machine: str, frm: str, to: str) -> Edge:
 def allowed_by(machine: str, frm: str, to: str, actor: Actor) -> bool:
     """Whether this actor may make this move."""
     return allowed(machine, frm, to) and actor in _BY_MOVE[machine][(frm, to)].actors
-

@@ -32,11 +32,20 @@ class Owner(StrEnum):
         return _OWNER_TITLES[self]
 
 
-_OWNER_TITLES: Mapping[Owner, str] = MappingProxyType({
-    Owner.INT: "Integration", Owner.BO: "Billing operations", Owner.AR: "Accounts receivable",
-    Owner.TR: "Treasury and payments", Owner.REV: "Revenue accounting", Owner.TAX: "Tax",
-    Owner.GL: "General ledger", Owner.MDM: "Master data", Owner.RO: "Revenue operations", Owner.SEC: "Security",
-})
+_OWNER_TITLES: Mapping[Owner, str] = MappingProxyType(
+    {
+        Owner.INT: "Integration",
+        Owner.BO: "Billing operations",
+        Owner.AR: "Accounts receivable",
+        Owner.TR: "Treasury and payments",
+        Owner.REV: "Revenue accounting",
+        Owner.TAX: "Tax",
+        Owner.GL: "General ledger",
+        Owner.MDM: "Master data",
+        Owner.RO: "Revenue operations",
+        Owner.SEC: "Security",
+    }
+)
 
 
 @dataclass(frozen=True)

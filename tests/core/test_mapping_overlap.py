@@ -71,7 +71,9 @@ def test_overlap_is_found_exactly_when_some_facts_hit_two_rules(rule_set):
     assert rows_of(findings, FindingKind.OVERLAP) == truly
     for finding in findings:
         if finding.kind is FindingKind.OVERLAP:
-            assert set(finding.rows) <= set(hits(rule_set, {"revenue_treatment": "deferred", "taxed": True, **finding.witness}))
+            assert set(finding.rows) <= set(
+                hits(rule_set, {"revenue_treatment": "deferred", "taxed": True, **finding.witness})
+            )
 
 
 @settings(max_examples=400)
@@ -124,12 +126,17 @@ def test_hole_between_two_date_ranges_is_a_gap_with_its_first_day():
         mapping_set({"document_date": {"between": ["2026-01-01", "2026-01-31"]}},
                     {"document_date": {"between": ["2026-02-02", "9999-12-31"]}}, inputs=["document_date"])
     )  # fmt: skip
-    assert [(finding.kind, finding.witness) for finding in findings] == [(FindingKind.GAP, {"document_date": "2026-02-01"})]
+    assert [(finding.kind, finding.witness) for finding in findings] == [
+        (FindingKind.GAP, {"document_date": "2026-02-01"})
+    ]
 
 
 def test_adjoining_date_ranges_neither_overlap_nor_leave_a_gap():
     days = [date(2026, month, 1) for month in range(1, 6)]
-    rows = [{"document_date": {"between": [start.isoformat(), (end - timedelta(days=1)).isoformat()]}} for start, end in itertools.pairwise(days)]
+    rows = [
+        {"document_date": {"between": [start.isoformat(), (end - timedelta(days=1)).isoformat()]}}
+        for start, end in itertools.pairwise(days)
+    ]
     assert find_in_mapping_set(mapping_set(*rows, inputs=["document_date"])) == ()
 
 

@@ -28,6 +28,14 @@ def test_every_owner_has_a_desk_and_work():
 
 def test_codes_posting_and_mapping_raise_exist():
     assert {
-        "MAPPING_MISSING", "MAPPING_AMBIGUOUS", "ERP_UNBALANCED_JE", "ERP_POST_REJECTED", "ERP_POST_UNKNOWN",
-        "ERP_AUTH_FAILED", "ERP_PERIOD_CLOSED", "ERP_DUPLICATE_POST", "DEPENDENCY_OVERDUE", "REV_SCHEDULE_STALE",
+        "MAPPING_MISSING",
+        "MAPPING_AMBIGUOUS",
+        "ERP_UNBALANCED_JE",
+        "ERP_POST_REJECTED",
+        "ERP_POST_UNKNOWN",
+        "ERP_AUTH_FAILED",
+        "ERP_PERIOD_CLOSED",
+        "ERP_DUPLICATE_POST",
+        "DEPENDENCY_OVERDUE",
+        "REV_SCHEDULE_STALE",
     } <= set(REASONS)

@@ -16,38 +16,91 @@ _K = EffectKind
 PAID = ("invoice_paid", True)
 
 
-def _cell(system: System, kind: EffectKind, due: DeadlineClass, code: str, text: str, *, amount: str = "",
-          anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _cell(
+    system: System,
+    kind: EffectKind,
+    due: DeadlineClass,
+    code: str,
+    text: str,
+    *,
+    amount: str = "",
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return Cell(system, kind, due, code, text, amount, anchor, True, only_if)
 
 
-def _billing(kind: EffectKind, due: DeadlineClass, code: str, text: str, amount: str = "", *,
-             anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _billing(
+    kind: EffectKind,
+    due: DeadlineClass,
+    code: str,
+    text: str,
+    amount: str = "",
+    *,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return _cell(System.BILLING, kind, due, code, text, amount=amount, anchor=anchor, only_if=only_if)
 
 
-def _gateway(kind: EffectKind, due: DeadlineClass, code: str, text: str, amount: str = "", *,
-             anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _gateway(
+    kind: EffectKind,
+    due: DeadlineClass,
+    code: str,
+    text: str,
+    amount: str = "",
+    *,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return _cell(System.GATEWAY, kind, due, code, text, amount=amount, anchor=anchor, only_if=only_if)
 
 
-def _revenue(due: DeadlineClass, code: str, text: str, amount: str = "", *, kind: EffectKind = _K.SCHEDULE,
-             anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _revenue(
+    due: DeadlineClass,
+    code: str,
+    text: str,
+    amount: str = "",
+    *,
+    kind: EffectKind = _K.SCHEDULE,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return _cell(System.REVENUE, kind, due, code, text, amount=amount, anchor=anchor, only_if=only_if)
 
 
-def _erp(due: DeadlineClass, text: str, amount: str = "", code: str = "ERP_POST_REJECTED", *,
-         anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _erp(
+    due: DeadlineClass,
+    text: str,
+    amount: str = "",
+    code: str = "ERP_POST_REJECTED",
+    *,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return _cell(System.ERP, _K.JOURNAL, due, code, text, amount=amount, anchor=anchor, only_if=only_if)
 
 
-def _none(system: System, kind: EffectKind, code: str, text: str, due: DeadlineClass = D4, *,
-          anchor: str = "source_ts", only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _none(
+    system: System,
+    kind: EffectKind,
+    code: str,
+    text: str,
+    due: DeadlineClass = D4,
+    *,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return Cell(system, kind, due, code, text, "", anchor, False, only_if)
 
 
-def _no_journal(code: str = "BIL_UNEXPECTED_DOC", due: DeadlineClass = D4, *, anchor: str = "source_ts",
-                only_if: tuple[str, FactValue] | None = None) -> Cell:
+def _no_journal(
+    code: str = "BIL_UNEXPECTED_DOC",
+    due: DeadlineClass = D4,
+    *,
+    anchor: str = "source_ts",
+    only_if: tuple[str, FactValue] | None = None,
+) -> Cell:
     return _none(System.ERP, _K.JOURNAL, code, "any journal", due, anchor=anchor, only_if=only_if)
 
 
@@ -62,6 +115,8 @@ def _row(number: int, event: str, *cells: Cell, where: dict[str, FactValue] | No
 _AR_DEFERRED = "Dr 1100 / Cr 2100, Cr 2200"
 _CREDIT_DEFERRED = "Dr 2100, Dr 2200 / Cr 1100, or Cr 2300 if the invoice is paid"
 
+# One expectation is one line where it fits, so that an event reads as in the table.
+# fmt: off
 ROWS: tuple[Row, ...] = (
     _row(1, "contract.new",
          _cell(System.ERP, _K.CUSTOMER, D1, "MDM_ACCOUNT_UNMAPPED", "the customer"),
@@ -288,3 +343,4 @@ ROWS: tuple[Row, ...] = (
          _cell(System.ERP, _K.APPROVAL, AT, "GOV_MAPPING_UNAPPROVED", "two signatures and a canary comparison"),
          _no_schedule("GOV_MAPPING_UNAPPROVED", AT), _no_journal("GOV_MAPPING_UNAPPROVED", AT)),
 )
+# fmt: on

@@ -74,8 +74,10 @@ def _without(document: Mapping[str, Any], entries: str) -> dict[str, Any]:
 def _fields(before: Any, after: Any, path: str) -> list[FieldChange]:
     """Differences of two JSON values; objects and lists of equal length are entered, all else is compared whole."""
     if isinstance(before, dict) and isinstance(after, dict):
-        pairs = [(f"{path}.{key}".lstrip("."), before.get(key, _ABSENT), after.get(key, _ABSENT))
-                 for key in [*before, *(key for key in after if key not in before)]]
+        pairs = [
+            (f"{path}.{key}".lstrip("."), before.get(key, _ABSENT), after.get(key, _ABSENT))
+            for key in [*before, *(key for key in after if key not in before)]
+        ]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         pairs = [(f"{path}[{i}]", *pair) for i, pair in enumerate(zip(before, after, strict=True))]
     else:

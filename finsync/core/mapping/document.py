@@ -166,9 +166,7 @@ def parse_rule_set(raw: Any) -> RuleSet:
     _schema(body, RULES_SCHEMA)
     rules = read_items(body["rules"], "rules", _rule)
     refuse_repeats([rule.id for rule in rules], "rules")
-    return RuleSet(
-        read_text(body["event"], "event"), rules, read_choice(HitPolicy, body["hit_policy"], "hit_policy")
-    )
+    return RuleSet(read_text(body["event"], "event"), rules, read_choice(HitPolicy, body["hit_policy"], "hit_policy"))
 
 
 def parse_mapping_set(raw: Any) -> MappingSet:
@@ -307,7 +305,9 @@ def _row_test_json(condition: Condition) -> Any:
 
 def _line_json(line: RuleLine) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "side": line.side.value, "account": _source_json(line.account), "amount": line.amount,
+        "side": line.side.value,
+        "account": _source_json(line.account),
+        "amount": line.amount,
     }
     if line.per is not Per.DOCUMENT:
         body["per"] = line.per.value

@@ -85,7 +85,10 @@ class _Region:
 
 
 _ANY_VALUE: Mapping[FactKind, Scalar] = {
-    FactKind.TEXT: "anything", FactKind.INTEGER: 0, FactKind.DATE: "2000-01-01", FactKind.BOOLEAN: True,
+    FactKind.TEXT: "anything",
+    FactKind.INTEGER: 0,
+    FactKind.DATE: "2000-01-01",
+    FactKind.BOOLEAN: True,
 }
 _BOOLEANS = frozenset({tagged(True), tagged(False)})
 
@@ -107,8 +110,11 @@ def find_in_rule_set(rule_set: RuleSet, domains: Domains | None = None) -> tuple
 
 
 def find_in_mapping_set(mapping_set: MappingSet, domains: Domains | None = None) -> tuple[CoverageFinding, ...]:
-    """The same for the rows of a mapping set. An input that is no declared fact counts as open text."""
-    facts = {name: fact_named(name) or Fact(name) for name in mapping_set.inputs}
+    """The same for the rows of a mapping set. An input that is no declared fact counts as open text.
+
+    A row cannot ask for absence, so an absent input is no gap to close: evaluation refuses it and says so.
+    """
+    facts = {name: replace(fact_named(name) or Fact(name), optional=False) for name in mapping_set.inputs}
     return _findings([(row.id, row.when) for row in mapping_set.rows], facts, domains or {})
 
 
@@ -174,7 +180,7 @@ def _candidate_pairs(rows: Sequence[_Row]) -> Iterator[tuple[_Row, _Row]]:
         for name, region in row.regions.items():
             pinned[name] += region.values is not None and not region.absent
     if not pinned:
-        yield from ((one, other) for number, one in enumerate(rows) for other in rows[number + 1:])
+        yield from ((one, other) for number, one in enumerate(rows) for other in rows[number + 1 :])
         return
     by_fact = max(sorted(pinned), key=lambda name: pinned[name])
     buckets: defaultdict[Tagged, list[int]] = defaultdict(list)
@@ -186,7 +192,7 @@ def _candidate_pairs(rows: Sequence[_Row]) -> Iterator[tuple[_Row, _Row]]:
         else:
             for value in tested.values:
                 buckets[value].append(number)
-    pairs = {(one, other) for bucket in buckets.values() for i, one in enumerate(bucket) for other in bucket[i + 1:]}
+    pairs = {(one, other) for bucket in buckets.values() for i, one in enumerate(bucket) for other in bucket[i + 1 :]}
     pairs |= {(min(one, other), max(one, other)) for one in loose for other in range(len(rows)) if one != other}
     yield from ((rows[one], rows[other]) for one, other in sorted(pairs))
 

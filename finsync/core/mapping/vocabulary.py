@@ -87,30 +87,45 @@ def _facts(*facts: Fact) -> Mapping[str, Fact]:
 
 _TREATMENT = Fact("revenue_treatment", values=("deferred", "immediate"))
 _PARTY = (
-    Fact("entity"), Fact("currency"), Fact("account_id"), Fact("country", optional=True),
+    Fact("entity"),
+    Fact("currency"),
+    Fact("account_id"),
+    Fact("country", optional=True),
 )
 _CONTRACT = (
     Fact("contract_number", optional=True),
     Fact("contract_version", FactKind.INTEGER, optional=True),
     Fact("change_type", values=("NEW", "UPSELL", "DOWNSELL", "RENEW", "CANCEL"), optional=True),
 )
-_ITEM = (Fact("product"), _TREATMENT, Fact("proration", FactKind.BOOLEAN),
-         Fact("service_start", FactKind.DATE, optional=True), Fact("service_end", FactKind.DATE, optional=True))
+_ITEM = (
+    Fact("product"),
+    _TREATMENT,
+    Fact("proration", FactKind.BOOLEAN),
+    Fact("service_start", FactKind.DATE, optional=True),
+    Fact("service_end", FactKind.DATE, optional=True),
+)
 _TAXED = (*_ITEM, Fact("tax_code"), Fact("jurisdiction"), Fact("rate"))
 
 # A document whose lines differ is "mixed": its rule must then work per line.
 _INVOICE_FACTS = _facts(
-    *_PARTY, *_CONTRACT, Fact("billing_system"), Fact("revenue_treatment", values=("deferred", "immediate", "mixed")),
-    Fact("document_date", FactKind.DATE), Fact("taxed", FactKind.BOOLEAN),
+    *_PARTY,
+    *_CONTRACT,
+    Fact("billing_system"),
+    Fact("revenue_treatment", values=("deferred", "immediate", "mixed")),
+    Fact("document_date", FactKind.DATE),
+    Fact("taxed", FactKind.BOOLEAN),
 )
-_INVOICE_AMOUNTS: Mapping[Per, Mapping[str, Parts]] = MappingProxyType({
-    Per.DOCUMENT: {"gross": {"net": 1, "tax": 1}, "net": {"net": 1}, "tax": {"tax": 1}},
-    Per.LINE: {"gross": {"net": 1, "tax": 1}, "net": {"net": 1}, "tax": {"tax": 1}},
-    Per.TAX: {"tax": {"tax": 1}, "base": {"base": 1}},
-})
+_INVOICE_AMOUNTS: Mapping[Per, Mapping[str, Parts]] = MappingProxyType(
+    {
+        Per.DOCUMENT: {"gross": {"net": 1, "tax": 1}, "net": {"net": 1}, "tax": {"tax": 1}},
+        Per.LINE: {"gross": {"net": 1, "tax": 1}, "net": {"net": 1}, "tax": {"tax": 1}},
+        Per.TAX: {"tax": {"tax": 1}, "base": {"base": 1}},
+    }
+)
 _INVOICE_SCOPES = MappingProxyType({Per.LINE: _facts(*_ITEM), Per.TAX: _facts(*_TAXED)})
 _PAYMENT_FACTS = _facts(*_PARTY, Fact("gateway"), Fact("method", optional=True), Fact("document_date", FactKind.DATE))
 
+# fmt: off
 EVENTS: Mapping[str, Event] = MappingProxyType({
     event.name: event for event in (
         Event("customer.registered", _facts(*_PARTY, Fact("tax_id", optional=True)), {}),
@@ -130,6 +145,7 @@ EVENTS: Mapping[str, Event] = MappingProxyType({
         ), {Per.DOCUMENT: {"recognised": {"recognised": 1}}}),
     )
 })
+# fmt: on
 
 
 def fact_named(name: str) -> Fact | None:

@@ -1,0 +1,1 @@
+"""Taking letters in, asking for what is missing, reading them."""

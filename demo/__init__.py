@@ -1,0 +1,1 @@
+"""The sample company: what `make run` shows. Nothing of it is needed in production."""

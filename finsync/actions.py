@@ -1,0 +1,48 @@
+"""What 'Retry' on the desk means for each subject: the rooms' own functions, tied together here."""
+
+from connectors.services.inbox import replay
+from exceptions_queue.services import ResolutionAction, register
+from exceptions_queue.services.work import NotPossible
+from finsync.canonical.models import Fact
+from finsync.canonical.services.apply import retry_fact
+
+
+def register_actions() -> None:
+    """Make every subject's action known to the desk."""
+    register(ResolutionAction("inbox", "Read again", _replay, lambda pk: f"/events/{pk}/"))
+    register(ResolutionAction("fact", "Apply again", retry_fact, _fact_page))
+    register(ResolutionAction("change", "Plan again", _plan_again, lambda pk: f"/trace/?change={pk}"))
+    register(ResolutionAction("posting", "Retry", _retry_posting, lambda pk: f"/trace/{pk}/"))
+    register(ResolutionAction("connection", "Probe again", _probe, lambda pk: "/connections/"))
+
+
+def _fact_page(pk: int) -> str:
+    origin = Fact.objects.filter(pk=pk).values_list("origin", flat=True).first()
+    return f"/events/{origin}/" if origin else "/events/"
+
+
+def _replay(message_id: int, actor: str) -> str:
+    replay(message_id)
+    return "the letter is read again"
+
+
+def _plan_again(change_id: int, actor: str) -> str:
+    from finsync.posting.services.plan import wake_changes
+
+    wake_changes([change_id])
+    return "its documents are planned again"
+
+
+def _retry_posting(posting_id: int, actor: str) -> str:
+    from finsync.posting.services.actions import Conflict, retry
+
+    try:
+        return retry(posting_id, actor)
+    except Conflict as conflict:
+        raise NotPossible(str(conflict)) from conflict
+
+
+def _probe(connection_id: int, actor: str) -> str:
+    from finsync.posting.services.governor import probe_now
+
+    return probe_now(connection_id)

@@ -1,0 +1,1 @@
+"""Applying what systems state: in order, once, by the system of record."""

@@ -1,0 +1,68 @@
+"""Times and codes in the words of the screen."""
+
+from datetime import UTC, datetime, timedelta
+
+HOURS_PER_DAY = 24
+SOON = timedelta(hours=4)  # an SLA under four hours is shown in amber (ui.md 3.4)
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its two largest units: 9 s, 4 m 05 s, 3 h 05 m, 1 d 4 h."""
+    seconds = int(abs(length).total_seconds())
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours >= HOURS_PER_DAY:
+        rest = hours % HOURS_PER_DAY
+        return f"{hours // HOURS_PER_DAY} d {rest} h" if rest else f"{hours // HOURS_PER_DAY} d"
+    if hours:
+        return f"{hours} h {minutes % 60:02d} m" if minutes % 60 and hours < 10 else f"{hours} h"
+    if minutes:
+        return f"{minutes} m {seconds % 60:02d} s" if minutes < 10 and seconds % 60 else f"{minutes} m"
+    return f"{seconds} s"
+
+
+def milliseconds(count: int | None) -> str:
+    """Return a duration measured in milliseconds: 412 ms, 3.2 s, 2 m."""
+    if count is None:
+        return "–"
+    if count < 1000:
+        return f"{count} ms"
+    return f"{count / 1000:.1f} s" if count < 60_000 else span(timedelta(milliseconds=count))
+
+
+def moment(at: datetime) -> str:
+    """Return an instant to the second: 1 Jun 2026 04:12:07 UTC."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M:%S} UTC"
+
+
+def minute(at: datetime) -> str:
+    """Return an instant to the minute: 1 Jun 2026 04:12 UTC."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M} UTC"
+
+
+def sla(due: datetime | None, now: datetime, *, paused: bool = False) -> tuple[str, str]:
+    """Return the words and the tone ("", soon, over) of a deadline."""
+    if paused:
+        return "Paused", ""
+    if due is None:
+        return "None", ""
+    left = due - now
+    if left < timedelta(0):
+        return f"Over by {span(left)}", "over"
+    return span(left), "soon" if left < SOON else ""
+
+
+def tail(key: str) -> str:
+    """Return what a person calls a business key: the last part of ``invoice:US01:stripe:INV-2``, versions kept."""
+    parts = key.split(":")
+    if len(parts) > 2 and parts[0] == "contract" and parts[-1].startswith("v"):
+        return f"{parts[-2]} {parts[-1]}"
+    if len(parts) > 2 and parts[0] in ("payment_application", "schedule"):
+        return " ".join(parts[2:])
+    return parts[-1]
+
+
+def plain(code: str) -> str:
+    """Return a code as words: ``payment_application`` as Payment application."""
+    return code.replace("_", " ").replace("-", " ").strip().capitalize()

@@ -1,0 +1,1 @@
+"""Planning documents, releasing them, sending them once, settling doubt."""

@@ -1,0 +1,162 @@
+"""Releasing: a held posting becomes ready when everything it waits for is there (the sequencer)."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from django.db import connection as database
+from django.utils import timezone
+
+from exceptions_queue.services import clear_subject, raise_case
+from finsync.audit.services import recording
+from finsync.core.lifecycle import PostingState
+from finsync.core.records import from_json
+from finsync.kit.clock import business_date
+from finsync.mappings.services import ActiveTables, active_tables
+from finsync.posting.documents import Draft, plan_documents, recognition_draft
+from finsync.posting.models import AccountingPeriod, Lane, Need, Posting
+from finsync.posting.services.plan import raise_mapping_case, subject_of
+from finsync.posting.services.render import FOR_MAPPING, render
+
+RECHECK_SECONDS = 60  # what is missing normally wakes the posting itself
+MAPPING_RECHECK_SECONDS = 10
+PERIOD_RECHECK_SECONDS = 300
+OVERDUE_SECONDS = 1_800
+
+CLAIM = """
+SELECT id FROM posting WHERE status = 'HELD' AND next_action_at <= clock_timestamp()
+ ORDER BY next_action_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
+
+def release_due(batch: int = 200) -> int:
+    """Look at up to ``batch`` held postings and release those that may go; returns how many were released."""
+    with recording("system:release"):
+        with database.cursor() as cursor:
+            cursor.execute(CLAIM, [batch])
+            ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return 0
+        postings = list(Posting.objects.filter(pk__in=ids).select_related("connection").order_by("pk"))
+        today = business_date()
+        tables = active_tables() if any(posting.held_for == FOR_MAPPING for posting in postings) else None
+        needs = _open_needs(postings)
+        released = [posting for posting in postings if _release(posting, needs.get(posting.pk, []), today, tables)]
+        _wake_lanes(released)
+    return len(released)
+
+
+def _open_needs(postings: Sequence[Posting]) -> dict[int, list[Need]]:
+    """Meet every need whose document is posted by now; return what is still open, by posting."""
+    ids = [posting.pk for posting in postings]
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE posting_need n SET met_at = clock_timestamp(), document_id = p.erp_document_id"
+            " FROM posting mine, posting p WHERE n.posting_id = mine.id AND n.met_at IS NULL AND mine.id = ANY(%s)"
+            " AND p.connection_id = mine.connection_id AND p.doc_type = n.doc_type"
+            " AND p.business_key = n.business_key AND p.status = 'POSTED'",
+            [ids],
+        )
+    still_open: dict[int, list[Need]] = {}
+    for need in Need.objects.filter(posting_id__in=ids, met_at=None):
+        still_open.setdefault(need.posting_id, []).append(need)
+    return still_open
+
+
+def _release(posting: Posting, needs: Sequence[Need], today: date, tables: ActiveTables | None) -> bool:
+    if posting.held_for == FOR_MAPPING and tables is not None and not _map_again(posting, tables):
+        return False
+    if posting.not_before is not None and posting.not_before > today:
+        _hold(posting, "DATE", f"not before {posting.not_before.isoformat()}", PERIOD_RECHECK_SECONDS)
+        return False
+    if needs:
+        names = ", ".join(f"{need.doc_type} {need.business_key}" for need in needs)
+        _hold(posting, "DEPENDENCY", f"waits for {names}", RECHECK_SECONDS)
+        if (timezone.now() - posting.created_at).total_seconds() > OVERDUE_SECONDS:
+            _overdue(posting, needs[0])
+        return False
+    if not _fits_period(posting):
+        return False
+    posting.status, posting.held_for, posting.next_action_at = PostingState.READY, "", timezone.now()
+    posting.status_reason = "everything it waits for is there"
+    posting.save()
+    clear_subject("posting", posting.pk, evidence="released: everything it waited for is there")
+    return True
+
+
+def _hold(posting: Posting, held_for: str, why: str, seconds: int) -> None:
+    posting.held_for, posting.status_reason = held_for, why
+    posting.next_action_at = timezone.now() + timedelta(seconds=seconds)
+    posting.save(update_fields=["held_for", "status_reason", "next_action_at"])
+
+
+def _map_again(posting: Posting, tables: ActiveTables) -> bool:
+    """Render a posting with the mapping active now; True when it has its journal."""
+    refusal = render(posting, draft_of(posting), tables)
+    if refusal is not None:
+        _hold(posting, FOR_MAPPING, refusal.detail, MAPPING_RECHECK_SECONDS)
+        raise_mapping_case(posting, refusal)
+        return False
+    posting.save()
+    posting.save_lines()
+    return True
+
+
+def draft_of(posting: Posting) -> Draft:
+    """Return the draft a posting was planned from, worked out again from its frozen record."""
+    record = from_json(posting.document["record_type"], posting.document["record"])
+    if posting.doc_type == "journal":
+        from finsync.posting.services.recognise import draft_again
+
+        return draft_again(posting, record, recognition_draft)
+    return next(draft for draft in plan_documents(record).drafts if draft.doc_type == posting.doc_type)
+
+
+def _fits_period(posting: Posting) -> bool:
+    """Move a document of a closed period to the first day of the next open one, keeping its original period.
+
+    Policy: domain.md 1.1. A connection that does not know its periods accepts any date.
+    """
+    periods = AccountingPeriod.objects.filter(connection=posting.connection, entity=posting.entity)
+    mine = periods.filter(start__lte=posting.accounting_date, end__gt=posting.accounting_date).first()
+    if mine is None or mine.open:
+        return True
+    following = periods.filter(start__gt=posting.accounting_date, open=True).order_by("start").first()
+    if following is None:
+        _hold(posting, "PERIOD", f"period {mine.label} is closed and no later one is open", PERIOD_RECHECK_SECONDS)
+        raise_case(
+            "ERP_PERIOD_CLOSED",
+            dimensions={"entity": posting.entity, "period": mine.label},
+            subject=subject_of(posting, f"period {mine.label} is closed and no later one is open"),
+            entity=posting.entity,
+            target=posting.connection.name,
+        )
+        return False
+    posting.original_period = posting.original_period or f"{posting.accounting_date:%Y-%m}"
+    posting.accounting_date = following.start
+    return True
+
+
+def _overdue(posting: Posting, need: Need) -> None:
+    raise_case(
+        "DEPENDENCY_OVERDUE",
+        dimensions={"waits_for": need.business_key},
+        subject=subject_of(posting, posting.status_reason),
+        entity=posting.entity,
+        target=posting.connection.name,
+        customer=posting.customer_key,
+        explanation=f"Documents wait for {need.doc_type} {need.business_key}, which is not posted yet.",
+    )
+
+
+def _wake_lanes(released: Sequence[Posting]) -> None:
+    lanes = sorted({(posting.connection_id, posting.lane) for posting in released})
+    if not lanes:
+        return
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Lane._meta.db_table} (connection_id, key, next_action_at)"  # noqa: S608
+            " SELECT c, k, clock_timestamp() FROM unnest(%s::bigint[], %s::text[]) AS t(c, k) ORDER BY c, k"
+            " ON CONFLICT (connection_id, key) DO UPDATE"
+            " SET next_action_at = least(posting_lane_head.next_action_at, excluded.next_action_at)",
+            [[connection_id for connection_id, _ in lanes], [key for _, key in lanes]],
+        )

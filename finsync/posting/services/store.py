@@ -1,0 +1,328 @@
+"""Postings in PostgreSQL: claims and moves, each one transaction, each decided by compare-and-set.
+
+Lock order everywhere: connection, lane, posting, attempt, dependants, needs (R7). A claim never waits for a lane or a
+posting (SKIP LOCKED), so it can be no part of a deadlock. All times are the database's (R10); ``clock`` is replaced only
+by the tests that simulate time.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import OperationalError
+from django.db import connection as database
+from psycopg.types.json import Jsonb
+
+from connectors.models import Connection
+from finsync.audit.services import recording
+from finsync.core import pace, posting
+from finsync.core.keys import content_hash
+from finsync.core.lifecycle import PostingState
+from finsync.core.posting import Finding, Move, Route, Standing
+from finsync.core.records.document import PostingDocument
+from finsync.posting.machine import Claim, Claimed, Doubt, Note, Subject, Ticket
+from finsync.posting.services import desk, governor, sql
+from finsync.posting.services.doors import route
+from finsync.posting.services.reading import amount_of, assemble
+from finsync.posting.services.rows import Row, fetch, run
+
+logger = logging.getLogger(__name__)
+
+OWNER_ACTOR = "system:dispatch"
+JANITOR_ACTOR = "system:janitor"
+WRITE_TRIES_MAX = 3  # a deadlock or a lost database connection: every write is a compare-and-set, so it may be repeated
+LOOKUP_LEASE_SECONDS = 120  # longer than one call may take; then another janitor looks
+
+Render = Callable[[PostingDocument], dict[str, Any]]
+
+
+class PostgresStore:
+    """The production ``PostingStore``. ``owner`` names the process in leases and attempts."""
+
+    def __init__(
+        self,
+        owner: str,
+        *,
+        clock: str = "clock_timestamp()",
+        route_of: Callable[[Connection, str], Route | None] = route,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.owner, self.clock, self.route_of, self.monotonic = owner, clock, route_of, monotonic
+        self._connections: dict[int, Connection] = {}
+
+    # ---- sending ---------------------------------------------------------------------------------------------
+
+    def claim(self, connection_id: int, limit: int, render: Render) -> Claimed:
+        """See ``PostingStore.claim``; the governor decides how many, lanes are claimed and then their first postings."""
+        started = self.monotonic()
+        with recording(OWNER_ACTOR):
+            allowed, now = governor.reserve(connection_id, self.clock)
+            room = min(limit, allowed.slots)
+            if room <= 0:
+                return Claimed(again_seconds=allowed.again_seconds)
+            lanes = fetch(sql.DUE_LANES, {"connection": connection_id, "now": now, "limit": room})
+            if not lanes:
+                return Claimed()
+            heads = {row.lane: row for row in fetch(sql.HEADS, [connection_id, [lane.key for lane in lanes]])}
+            ready, moved = [], False
+            for lane in lanes:
+                head = heads.get(lane.key)
+                if head is None or head.next_action_at > now:
+                    run(sql.REST_LANE, [head.next_action_at if head else None, lane.id])
+                    continue
+                claim = self._prepared(head, lane.id, now, render, started)
+                moved = moved or claim is None
+                if claim is not None:
+                    ready.append(claim)
+            claims = self._take(connection_id, ready, now)
+            governor.keep(connection_id, pace.spent(allowed.pace, len(claims)))
+        return Claimed(claims=claims, again_seconds=0)
+
+    def _prepared(self, head: Row, lane_id: int, now: Any, render: Render, started: float) -> Claim | None:
+        """Return a claim not yet taken, or None after putting a posting that cannot go on the desk."""
+        how = self.route_of(self._connection(head.connection_id), head.doc_type)
+        subject, standing = self._subject(head), _standing(head)
+        ticket = Ticket(
+            subject=subject, fence=head.fence, standing=standing, route=how or posting.Route(idempotency="D"),
+            asked_at=now, lane_id=lane_id,
+        )  # fmt: skip
+        findable = how is not None and how.findable
+        if how is None:
+            why = f"{subject.connection} cannot post a {head.doc_type}"
+            self._apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable), None)
+            return None
+        if posting.attempts_exhausted(head.attempts):
+            self._apply(ticket, posting.exhausted(standing, findable, head.status_reason), None)
+            return None
+        try:
+            document = _document(head)
+            body = render(document)
+            content_hash(body)
+        except Exception as error:
+            logger.exception("posting %s cannot be rendered", head.id)
+            why = f"it cannot be rendered: {error!r}"
+            self._apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable), None)
+            return None
+        return Claim(ticket=ticket, document=document, body=body, resume_id=head.resume_id, claimed_at=started)
+
+    def _take(self, connection_id: int, ready: Sequence[Claim], now: Any) -> list[Claim]:
+        """Write lease, fence and attempt of every claim, and lease its lane."""
+        if not ready:
+            return []
+        lease = ready[0].ticket.route.lease_seconds
+        ids = [claim.ticket.subject.posting_id for claim in ready]
+        taken = {row.id: row for row in fetch(sql.TAKE, {"ids": ids, "owner": self.owner, "now": now, "lease": lease})}
+        with database.cursor() as cursor:
+            cursor.executemany(
+                sql.OPEN_SEND,
+                [
+                    (claim.ticket.subject.posting_id, taken[claim.ticket.subject.posting_id].fence, self.owner, now,
+                     Jsonb(claim.body), content_hash(claim.body))
+                    for claim in ready
+                ],
+            )  # fmt: skip
+        run(sql.LEASE_LANES, {"ids": [claim.ticket.lane_id for claim in ready], "now": now, "lease": lease})
+        return [_taken(claim, taken[claim.ticket.subject.posting_id], now) for claim in ready]
+
+    def move(self, ticket: Ticket, move: Move, note: Note | None = None) -> Move | None:
+        """See ``PostingStore.move``; everything a move entails (needs, lane, desk) is in its transaction."""
+        actor = OWNER_ACTOR if ticket.attempt == "SEND" else JANITOR_ACTOR
+        return repeated(lambda: self._move_once(actor, ticket, move, note))
+
+    def _move_once(self, actor: str, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
+        with recording(actor):
+            applied = self._apply(ticket, move, note)
+            if applied is None and move.while_leased:
+                applied = self._apply(ticket, posting.late(move), note)
+        if applied is None:
+            logger.warning("posting %s: a stale %s was refused (R2)", ticket.subject.posting_id, move.to)
+        return applied
+
+    def _apply(self, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
+        """Write one move inside the caller's transaction; None where state, fence or lease do not fit."""
+        subject = ticket.subject
+        if not run(sql.move(self.clock), sql.move_values(ticket, move)):
+            return None
+        if note is not None:
+            run(sql.CLOSE_ATTEMPT, _closing(ticket, note))
+        if move.to == PostingState.POSTED:
+            self._acknowledge(subject, move)
+        if move.code and move.on_desk:
+            desk.put_posting(subject, move.code, move.reason)
+        elif move.to in (PostingState.POSTED, PostingState.CANCELLED) or _confirms(ticket, move):
+            desk.take_posting_off(subject.posting_id, _evidence(move))
+        if ticket.attempt == "SEND":
+            run(sql.FREE_LANE, {"lane": ticket.lane_id, "lease_until": ticket.lease_until})
+        elif move.to == PostingState.READY or ticket.lane_id:
+            run(sql.WAKE_LANE, [subject.posting_id])
+        return move
+
+    def _acknowledge(self, subject: Subject, move: Move) -> None:
+        """Tell the documents that wait for this one its id in the target, and wake them."""
+        facts = {"connection": subject.connection_id, "doc_type": subject.doc_type, "key": subject.business_key}
+        waiting = [row.id for row in fetch(sql.WAITING, facts)]
+        if waiting:
+            run(sql.WAKE_HELD, [waiting])
+            run(sql.MEET, {**facts, "ids": waiting, "document_id": move.document_id})
+
+    # ---- doubt -----------------------------------------------------------------------------------------------
+
+    def expire_leases(self, limit: int) -> int:
+        """See ``PostingStore.expire_leases``."""
+        move = posting.lease_expired()
+        values = {"reason": move.reason, "next": move.next_seconds, "limit": limit}
+        with recording(JANITOR_ACTOR):
+            expired = fetch(sql.expire(self.clock), values)
+            if expired:
+                run(sql.CLOSE_EXPIRED, [[row.id for row in expired]])
+        return len(expired)
+
+    def take_doubts(self, limit: int) -> Sequence[Doubt]:
+        """See ``PostingStore.take_doubts``."""
+        return self._taken_to_look(sql.take_doubts(self.clock), limit, "LOOKUP")
+
+    def take_verifications(self, limit: int) -> Sequence[Doubt]:
+        """See ``PostingStore.take_verifications``."""
+        return self._taken_to_look(sql.take_verifications(self.clock), limit, "VERIFY")
+
+    def _taken_to_look(self, statement: str, limit: int, kind: str) -> list[Doubt]:
+        with recording(JANITOR_ACTOR):
+            rows = fetch(statement, {"limit": limit, "lease": LOOKUP_LEASE_SECONDS})
+            doubts = []
+            for row in rows:
+                # A janitor that died left its attempt open; its fence is older, so it may be closed.
+                run(sql.CLOSE_LOST_LOOKUP, [row.id])
+                run(sql.OPEN_LOOKUP, [row.id, row.fence, kind, self.owner, row.now])
+                how = self.route_of(self._connection(row.connection_id), row.doc_type)
+                ticket = Ticket(
+                    subject=self._subject(row), fence=row.fence, standing=_standing(row),
+                    route=how or posting.Route(idempotency="D", findable=False), asked_at=row.now, attempt=kind,
+                )  # fmt: skip
+                doubts.append(Doubt(ticket=ticket, document=_document(row)))
+        return doubts
+
+    def found(self, ticket: Ticket, finding: Finding, note: Note) -> None:
+        """See ``PostingStore.found``: R8 writes evidence and cases, never a state."""
+        values = {
+            "id": ticket.subject.posting_id,
+            "fence": ticket.fence,
+            "state": ticket.standing.state,
+            "next": finding.next_seconds,
+            "counted": 1 if finding.counts else 0,
+        }
+        with recording("system:verify"):
+            if not run(sql.verified(self.clock), values):
+                return
+            run(sql.CLOSE_ATTEMPT, _closing(ticket, note))
+            if finding.code:
+                desk.put_posting(ticket.subject, finding.code, finding.detail)
+            elif finding.detail and ticket.standing.state == PostingState.EXCEPTION:
+                run(sql.TELL, [finding.detail, ticket.subject.posting_id])
+
+    # ---- inside ----------------------------------------------------------------------------------------------
+
+    def _connection(self, connection_id: int) -> Connection:
+        if connection_id not in self._connections:
+            self._connections[connection_id] = Connection.objects.get(pk=connection_id)
+        return self._connections[connection_id]
+
+    def _subject(self, row: Row) -> Subject:
+        return subject_of(row, self._connection(row.connection_id).name)
+
+
+def subject_of(row: Any, connection: str) -> Subject:
+    """Return what a posting row is, for tickets and the desk."""
+    return Subject(
+        posting_id=row.id,
+        connection_id=row.connection_id,
+        connection=connection,
+        doc_type=row.doc_type,
+        business_key=row.business_key,
+        external_ref=row.external_ref,
+        entity=row.entity,
+        amount=amount_of(row),
+        correlation_id=row.correlation_id,
+        customer_key=row.customer_key,
+        contract_number=row.contract_number,
+        contract_version=row.contract_version,
+        original_period=row.original_period,
+        accounting_period=f"{row.accounting_date:%Y-%m}",
+    )
+
+
+def repeated[T](write: Callable[[], T]) -> T:
+    """Run a compare-and-set write, again after a deadlock or a lost connection (reliability.md 8.30 and 8.32)."""
+    for tried in range(1, WRITE_TRIES_MAX + 1):
+        try:
+            return write()
+        except OperationalError:
+            if tried == WRITE_TRIES_MAX or database.in_atomic_block:
+                raise
+            database.close_if_unusable_or_obsolete()
+    raise AssertionError("unreachable")
+
+
+def _taken(claim: Claim, row: Row, now: Any) -> Claim:
+    standing = Standing(
+        state=PostingState.SENDING,
+        intent=claim.ticket.standing.intent,
+        sends=row.sends,
+        attempts=row.attempts,
+        lease_ended_at=row.lease_until,
+    )
+    ticket = Ticket(
+        subject=claim.ticket.subject, fence=row.fence, standing=standing, route=claim.ticket.route, asked_at=now,
+        attempt="SEND", lane_id=claim.ticket.lane_id, lease_until=row.lease_until,
+    )  # fmt: skip
+    return Claim(
+        ticket=ticket, document=claim.document, body=claim.body, resume_id=claim.resume_id, claimed_at=claim.claimed_at
+    )
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        state=PostingState(row.status),
+        intent=row.intent,
+        sends=row.sends,
+        attempts=row.attempts,
+        lookups=row.lookups,
+        negatives=row.negatives,
+        first_negative_at=row.first_negative_at,
+        first_sent_at=row.first_sent_at,
+        lease_ended_at=row.last_lease_until,
+        doubtful_since=row.doubtful_since,
+        document_id=row.erp_document_id or "",
+        verified_count=row.verified_count,
+    )
+
+
+def _document(row: Row) -> PostingDocument:
+    stored = Row({**row._values, "document": json.loads(row.document)})
+    return assemble(stored, json.loads(row.lines or "[]"), json.loads(row.reference_ids or "{}"))
+
+
+def _closing(ticket: Ticket, note: Note) -> dict[str, Any]:
+    return {
+        "id": ticket.subject.posting_id,
+        "fence": ticket.fence,
+        "kind": ticket.attempt,
+        "outcome": note.outcome[:20],
+        "detail": note.detail.replace("\x00", "\ufffd"),
+        "http_status": note.http_status,
+        "elapsed_ms": note.elapsed_ms,
+        "retry_after": note.retry_after_seconds,
+        "response": Jsonb(dict(note.response)),
+    }
+
+
+def _confirms(ticket: Ticket, move: Move) -> bool:
+    """Whether a doubt ended well enough to take the posting off the desk: it goes on by itself."""
+    return ticket.attempt == "LOOKUP" and move.to == PostingState.READY
+
+
+def _evidence(move: Move) -> str:
+    if move.to == PostingState.POSTED:
+        return f"posted as {move.number or move.document_id}"
+    return move.reason

@@ -1,0 +1,63 @@
+"""Postings in the browser: the list called Transactions, and starting one again."""
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from exceptions_queue.services.work import NotPossible
+from finsync.kit import facets, preferences
+from finsync.kit.keyset import Order, page
+from finsync.kit.permissions import Ability, needs
+from finsync.kit.views import go_back, page_or_fragment, signed_in
+from finsync.posting import selectors
+from finsync.posting.filtersets import FACETS, PostingFilter
+from finsync.posting.models import Posting
+
+
+@require_GET
+@signed_in
+def index(request: HttpRequest) -> HttpResponseBase:
+    """Show postings, newest first, under a tab, filters and a search by any id."""
+    view, scope = request.GET.get("view", "all"), preferences.entity(request)
+    rows = selectors.postings(view, scope)
+    matching = selectors.listed(PostingFilter(request.GET, queryset=rows).qs)
+    found = page(matching, Order("pk"), request.GET.get("cursor", ""))
+    for row in found.rows:
+        row.reached, row.tone = selectors.reached(row)
+    rest = request.GET.copy()
+    rest.pop("cursor", None)
+    context = {
+        "nav": "transactions",
+        "view": view,
+        "page": found,
+        "counted": facets.count(PostingFilter, request.GET, rows, FACETS),
+        "filtered": any(name in request.GET for name in PostingFilter.base_filters),
+        "query": rest.urlencode(),
+        "steps": selectors.STEPS,
+    }
+    if not getattr(request, "htmx", None):
+        counts = selectors.postings("all", scope).aggregate(
+            **{f"view_{name}": Count("pk", filter=selectors.in_view(name) or None) for name, _ in selectors.VIEWS}
+        )
+        context["tabs"] = [(name, title, counts[f"view_{name}"]) for name, title in selectors.VIEWS]
+    return page_or_fragment(request, "transactions/index.html", context, "rows")
+
+
+@require_POST
+@signed_in
+@needs(Ability.RETRY)
+def retry(request: HttpRequest, posting_id: int) -> HttpResponseBase:
+    """Start one posting again. What was sent before is looked up first; nothing is sent blindly."""
+    from finsync.posting.services.actions import retry as start_again
+
+    try:
+        outcome = start_again(posting_id)
+    except Posting.DoesNotExist:
+        raise Http404(f"There is no posting {posting_id}.") from None
+    except NotPossible as refusal:
+        messages.error(request, f"Nothing was started. {refusal}")
+    else:
+        messages.success(request, outcome if isinstance(outcome, str) else "The posting is started again.")
+    return go_back(request, reverse("trace", args=[posting_id]))
