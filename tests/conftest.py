@@ -79,7 +79,6 @@ def django_db_modify_db_settings(
 ) -> None:
     """Point Django and Celery at the test servers, just before pytest-django creates the test database."""
     from django.conf import settings
-
     from django.db.backends.postgresql.operations import DatabaseOperations
 
     from finsync.celery import app
