@@ -1,6 +1,7 @@
 """Keeping letters: one way into the inbox for every channel."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +19,11 @@ HEADER_CHARACTERS_MAX = 2_000
 REDACTED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 INSERT = """
-INSERT INTO inbox_message (connection_id, channel, event_id, object, headers, body, sha256, source_ts, reason_code, reason)
-SELECT * , '', '' FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::text[], %s::timestamptz[])
-ON CONFLICT (connection_id, event_id) DO UPDATE SET deliveries = inbox_message.deliveries + 1
-RETURNING id, event_id, (xmax = 0) AS fresh
+INSERT INTO inbox_message (connection_id, channel, event_id, object, headers, body, sha256, source_ts, deliveries)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::text[],
+                     %s::timestamptz[], %s::int[])
+ON CONFLICT (connection_id, event_id) DO UPDATE SET deliveries = inbox_message.deliveries + excluded.deliveries
+RETURNING id, connection_id, event_id, (xmax = 0) AS fresh
 """
 
 
@@ -65,8 +67,9 @@ def keep(cursor: Any, letters: Sequence[Letter]) -> list[Kept]:
     ``cursor`` is any psycopg or Django cursor. A letter already kept counts another delivery and nothing else.
     Letters are inserted in the order of their ids, so that two writers never wait for each other in a circle.
     """
-    unique = {(letter.connection_id, letter.event_id): letter for letter in letters}
-    rows = [unique[key] for key in sorted(unique)]
+    counts = Counter((letter.connection_id, letter.event_id) for letter in letters)
+    firsts = {(letter.connection_id, letter.event_id): letter for letter in reversed(letters)}
+    rows = [firsts[key] for key in sorted(firsts)]
     cursor.execute(
         INSERT,
         [
@@ -78,13 +81,16 @@ def keep(cursor: Any, letters: Sequence[Letter]) -> list[Kept]:
             [row.body for row in rows],
             [bytes_hash(row.body) for row in rows],
             [row.source_ts for row in rows],
+            [counts[row.connection_id, row.event_id] for row in rows],
         ],
     )
-    found = {
-        (row.connection_id, event_id): Kept(number, fresh)
-        for row, (number, event_id, fresh) in zip(rows, cursor.fetchall(), strict=True)
-    }
-    return [found[letter.connection_id, letter.event_id] for letter in letters]
+    found = {(owner, event_id): (number, fresh) for number, owner, event_id, fresh in cursor.fetchall()}
+    kept = []
+    for letter in letters:
+        key = (letter.connection_id, letter.event_id)
+        number, fresh = found[key]
+        kept.append(Kept(number, fresh and letter is firsts[key]))
+    return kept
 
 
 def keep_all(letters: Iterable[Letter]) -> list[Kept]:

@@ -36,17 +36,16 @@ class Client:
     """Stripe's API with one key. One attempt per call; evidence is kept by the transport."""
 
     def __init__(self, transport: Transport, api_key: str) -> None:
-        self._transport = transport
-        self._headers = {"Authorization": f"Bearer {api_key}", "Stripe-Version": API_VERSION}
+        self._transport, self._api_key = transport, api_key
 
     def get(self, path: str, params: Form | None = None) -> Answer:
         """Read one object or one page. Raises the six errors."""
         pairs = dict(form_pairs(params or {}))
-        return _answer(self._transport.request("GET", path, headers=self._headers, params=pairs), "GET")
+        return _answer(self._transport.request("GET", path, headers=self._headers(), params=pairs), "GET")
 
     def post(self, path: str, form: Form, idempotency_key: str) -> Answer:
         """Change something, once per key. Raises the six errors."""
-        headers = self._headers | {
+        headers = self._headers() | {
             "Content-Type": "application/x-www-form-urlencoded",
             "Idempotency-Key": idempotency_key,
         }
@@ -69,6 +68,11 @@ class Client:
                 return
             starting_after = rows[-1]["id"].identifier()
         raise OutcomeUnknown(f"{path}: more than {PAGES_MAX} pages")
+
+    def _headers(self) -> dict[str, str]:
+        if not self._api_key:
+            raise AuthFailed("the connection has no secret api_key")
+        return {"Authorization": f"Bearer {self._api_key}", "Stripe-Version": API_VERSION}
 
 
 def page_rows(page: Answer) -> tuple[list[Cursor], bool]:

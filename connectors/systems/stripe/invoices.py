@@ -44,7 +44,7 @@ def read_invoice(invoice: Cursor, origin: Origin) -> NormaliseResult:
         raise FetchFirst("invoice", ask.answer.source_id, "the letter carries only part of its lines")
     labels = labels_of(invoice)
     record = _record(invoice, status, labels, origin, ask)
-    return Normalised(records=(record, *_applications(invoice, record, labels, origin)))
+    return Normalised(records=(record, *_applications(invoice, record, origin)))
 
 
 def labels_of(invoice: Cursor) -> Labels:
@@ -60,18 +60,21 @@ def invoice_number(invoice: Cursor, origin: Origin) -> str:
     return invoice["number"].identifier()
 
 
-def invoice_day(invoice: Cursor, labels: Labels, origin: Origin) -> date:
-    """The date on the document: said in metadata, else when it takes effect, else when it was finalised or made."""
+def invoice_day(invoice: Cursor, origin: Origin) -> date:
+    """The date on the document: in its own metadata, else when it takes effect, was finalised or was made.
+
+    Not what the subscription's metadata says: that is the day of the last amendment, also on later renewals.
+    """
     transitions = invoice["status_transitions"]
     finalised = transitions["finalized_at"] if transitions.given else transitions
     dates = [field for field in (invoice["effective_at"], invoice["date"], finalised) if field.given]
-    said = labels.day("effective_date")
+    said = Labels.of(invoice).day("effective_date")
     return said or read_day(dates[0] if dates else invoice["created"], origin.settings.zone)
 
 
 def _record(invoice: Cursor, status: InvoiceStatus, labels: Labels, origin: Origin, ask: FetchFirst) -> InvoiceRecord:
     currency = read_currency(invoice["currency"])
-    day = invoice_day(invoice, labels, origin)
+    day = invoice_day(invoice, origin)
     lines = _lines(invoice, currency, origin, ask)
     net = total((line.net for line in lines), currency)
     tax = total((part.amount for line in lines for part in line.taxes), currency)
@@ -173,7 +176,7 @@ def _check_totals(invoice: Cursor, currency: str, net: Money, tax: Money) -> Non
             raise field.refuse(f"the lines add up to {ours}")
 
 
-def _applications(invoice: Cursor, record: InvoiceRecord, labels: Labels, origin: Origin) -> tuple[Record, ...]:
+def _applications(invoice: Cursor, record: InvoiceRecord, origin: Origin) -> tuple[Record, ...]:
     """What one charge paid. Paid by hand or from the customer's balance means no gateway money to apply."""
     if record.status is not InvoiceStatus.PAID or not record.amount_paid:
         return ()
@@ -183,7 +186,8 @@ def _applications(invoice: Cursor, record: InvoiceRecord, labels: Labels, origin
         if by_hand or origin.snapshot or "charge" in invoice.value:
             return ()
         raise FetchFirst("invoice", record.invoice_id, f"{origin.api_version} leaves out the charge that paid")
-    applied = labels.day("paid_on") or read_day(invoice["status_transitions"]["paid_at"], origin.settings.zone)
+    paid_at = invoice["status_transitions"]["paid_at"]
+    applied = Labels.of(invoice).day("paid_on") or read_day(paid_at, origin.settings.zone)
     application = PaymentApplicationRecord(
         lineage=origin.lineage(
             "invoice",

@@ -42,7 +42,7 @@ def _invoices(client: Client, origin: Origin) -> Iterator[Observed]:
         if status is InvoiceStatus.DRAFT:
             continue
         currency, labels = read_currency(invoice["currency"]), labels_of(invoice)
-        day = invoice_day(invoice, labels, origin)
+        day = invoice_day(invoice, origin)
         amount, tax = read_amount(invoice["total"], currency), _tax(invoice, currency)
         yield Observed(
             object="invoice",

@@ -4,6 +4,7 @@ An invoice, like a journal entry, is created as a draft and then posted: two cal
 document that is refused leaves no draft behind; one whose answer is lost is found by its reference and finished.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -213,7 +214,7 @@ def _line_values(reference: Reference, company: Company, line: Body) -> dict[str
         "invoice_type": "out",
         "account": reference.account(company, line["account"])["id"],
         "description": line["description"],
-        "quantity": float(line["quantity"]),  # Tryton keeps quantities as floats; the money beside it is exact
+        "quantity": json.loads(line["quantity"]),  # Tryton keeps quantities as plain JSON numbers, money as decimals
         "unit_price": Decimal(line["unit_price"]),
     }
 

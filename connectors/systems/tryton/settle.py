@@ -12,7 +12,6 @@ Every step is derived from what the ledger holds, so that an interrupted applica
 """
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 from connectors.contract import Found, Receipt
@@ -34,6 +33,7 @@ from connectors.systems.tryton.reference import Company
 from connectors.systems.tryton.refusals import POST_REJECTED
 
 NOTHING = Decimal(0)
+RECONCILE_WIZARD = "wizard.account.move.reconcile_lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,17 @@ def _apply(ledger: Ledger, company: Company, body: Body, credit: Row) -> None:
     if settlement.to_link(credit):
         values = {"payment_lines": [["add", [credit["id"]]]]}
         ledger.client.change(f"model.{INVOICE}.write", [int(body["invoice"])], values, context=company.context)
-    if covered := settlement.covered():
-        day = date.fromisoformat(body["date"])
-        ids = [[line["id"] for line in group] for group in covered]
-        groups = [{"company": company.id, "date": day, "lines": [["add", lines]]} for lines in ids]
-        ledger.client.change("model.account.move.reconciliation.create", groups, context=company.context)
+    for group in settlement.covered():
+        _reconcile(ledger, company, [line["id"] for line in group])
+
+
+def _reconcile(ledger: Ledger, company: Company, line_ids: list[int]) -> None:
+    """Reconcile lines that cancel out, by the wizard a bookkeeper uses: Tryton lets nobody write reconciliations."""
+    chosen = {"active_model": ENTRY_LINE, "active_id": line_ids[0], "active_ids": line_ids}
+    context = {**company.context, **chosen}
+    session, start, _ = ledger.client.change(f"{RECONCILE_WIZARD}.create", context=context)
+    ledger.client.change(f"{RECONCILE_WIZARD}.execute", session, {}, start, context=context)
+    ledger.client.change(f"{RECONCILE_WIZARD}.delete", session, context=context)
 
 
 def _settlement(ledger: Ledger, company: Company, body: Body) -> Settlement:

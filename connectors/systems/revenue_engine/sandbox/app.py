@@ -10,7 +10,7 @@ from connectors.doubles.server import Answer, Double, Request
 from connectors.doubles.store import Store
 from connectors.systems.revenue_engine.sandbox.book import Book, problem
 
-API_KEY = "rev_sandbox_key"
+API_KEY = "sandbox"
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 200
 REFUSAL = "ssp_allocation_required"
 REFUSAL_WORDS = "the amendment changes the price per unit: a stand-alone selling price must be allocated first"

@@ -9,8 +9,8 @@ from connectors.doubles.store import Store
 from connectors.systems.salesforce.sandbox.commands import Commands
 from connectors.systems.salesforce.sandbox.records import Records, error
 
-CLIENT_ID = "finsync-sandbox"
-CLIENT_SECRET = "finsync-sandbox-secret"  # noqa: S105 - the double's own, for loopback only
+CLIENT_ID = "finsync"
+CLIENT_SECRET = "sandbox"  # noqa: S105 - the double's own, for loopback only
 API = "/services/data/{version}"
 PAGE_SIZE = 200  # records per query answer, the smallest batch Salesforce offers
 LOCATORS_KEPT = 10  # open query locators per user; an older one has expired

@@ -118,7 +118,7 @@ class Records:
 
     def _tick(self) -> int:
         """Now in milliseconds, but never the same twice: two changes never share a SystemModstamp."""
-        last = (self.store.get("clock", "clock") or {"ms": 0})["ms"]
+        last = int((self.store.get("clock", "clock") or {"ms": 0})["ms"])
         now = max(last + 1, int(time.time() * 1000))
         self.store.put("clock", "clock", {"ms": now})
         return now

@@ -50,6 +50,7 @@ def _tax_rate(rate_id: str, name: str, percentage: float, jurisdiction: str, cod
 TAX_RATES = [
     _tax_rate("txr_us_tx", "Sales tax", 8.25, "US-TX", "US-TX-SALES"),
     _tax_rate("txr_gb_vat", "VAT", 20.0, "GB", "GB-VAT-20"),
+    _tax_rate("txr_gb_vat_5", "VAT, reduced rate", 5.0, "GB", "GB-VAT-5"),  # nobody mapped it: for a story
     _tax_rate("txr_us_ca", "Sales tax", 7.25, "US-CA", "US-CA-SALES"),  # nobody mapped it: for a story
 ]
 TAX_RATE_OF_ENTITY = {"US01": "txr_us_tx", "UK01": "txr_gb_vat"}
