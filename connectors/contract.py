@@ -14,7 +14,7 @@ from connectors.capabilities import Capabilities
 from connectors.transport import Transport
 from finsync.core.money import Money
 from finsync.core.records import Record
-from finsync.core.records.document import DocType, PostingDocument
+from finsync.core.records.document import PostingDocument
 from finsync.core.records.observed import Observed
 
 
@@ -213,5 +213,3 @@ class Connector(Protocol):
     def ping(self) -> str:
         """Return a short sentence on the health of the other side. Raises the six errors."""
         ...
-
-

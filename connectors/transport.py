@@ -103,7 +103,14 @@ class Transport:
         return b"".join(chunks)
 
     def _keep(
-        self, request: httpx.Request, content: bytes, started: float, *, status: int | None = None, body: bytes = b"", error: str = ""
+        self,
+        request: httpx.Request,
+        content: bytes,
+        started: float,
+        *,
+        status: int | None = None,
+        body: bytes = b"",
+        error: str = "",
     ) -> None:
         self.exchanges.append(
             Exchange(

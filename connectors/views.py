@@ -2,13 +2,14 @@
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import selectors
 from connectors.filtersets import FACETS, EventFilter
 from connectors.models import InboxMessage
+from finsync.canonical.models import Fact
 from finsync.kit import facets
 from finsync.kit.keyset import Order, page
 from finsync.kit.permissions import Ability, needs
@@ -44,7 +45,7 @@ def events(request: HttpRequest) -> HttpResponseBase:
         "nav": "events",
         "page": page(found, Order("pk"), request.GET.get("cursor", "")),
         "counted": facets.count(EventFilter, request.GET, rows, FACETS),
-        "filtered": any(name in request.GET for name in EventFilter.base_filters),
+        "filtered": any(request.GET.get(name) for name in EventFilter.base_filters),
         "query": rest.urlencode(),
     }
     return page_or_fragment(request, "events/index.html", context, "rows")
@@ -58,6 +59,16 @@ def event(request: HttpRequest, letter_id: int) -> HttpResponseBase:
     if found is None:
         raise Http404(f"There is no event {letter_id}.")
     return render(request, "events/detail.html", {"nav": "events", "file": found, "address": request.get_full_path()})
+
+
+@require_GET
+@signed_in
+def event_of_fact(request: HttpRequest, fact_id: int) -> HttpResponseBase:
+    """Lead from a fact to the letter it came from."""
+    origin = Fact.objects.filter(pk=fact_id).values_list("origin", flat=True).first()
+    if origin is None:
+        raise Http404(f"There is no fact {fact_id}.")
+    return redirect("event", letter_id=origin)
 
 
 @require_POST

@@ -48,7 +48,9 @@ _NEAR = {"quiesce_seconds": 60, "lag_seconds": 10, "read_timeout_seconds": 30, "
 CONNECTIONS = (
     SampleConnection("salesforce", "salesforce", "Salesforce", ("crm",), False, {"rate_per_second": 20, **_NEAR}),
     SampleConnection("stripe", "stripe", "Stripe", ("billing", "gateway"), False, {"rate_per_second": 25, **_NEAR}),
-    SampleConnection("revenue_engine", "revenue_engine", "Revenue engine", ("revenue",), False, {"rate_per_second": 20, **_NEAR}),
+    SampleConnection(
+        "revenue_engine", "revenue_engine", "Revenue engine", ("revenue",), False, {"rate_per_second": 20, **_NEAR}
+    ),
     SampleConnection(
         "tryton", "tryton", "Tryton ERP", ("erp",), True, {"rate_per_second": 20, "concurrency_max": 4, **_NEAR}
     ),
@@ -126,7 +128,11 @@ MAPPINGS: Mapping[str, dict[str, Any]] = {
         "revenue.recognised",
         [
             {"side": "DR", "account": {"mapping_set": "deferred_revenue", "by": ["entity"]}, "amount": "recognised"},
-            {"side": "CR", "account": {"mapping_set": "subscription_revenue", "by": ["entity"]}, "amount": "recognised"},
+            {
+                "side": "CR",
+                "account": {"mapping_set": "subscription_revenue", "by": ["entity"]},
+                "amount": "recognised",
+            },
         ],
     ),
 }

@@ -20,9 +20,9 @@ from finsync.mappings.services import approve_and_activate, propose
 MAPPINGS_FROM = date(2026, 1, 1)
 # What a fresh sandbox account of each system is opened with.
 SANDBOX_SECRETS: Mapping[str, Mapping[str, str]] = {
-    "salesforce": {"client_id": "finsync-sandbox", "client_secret": "finsync-sandbox-secret"},
+    "salesforce": {"client_id": "finsync", "client_secret": "sandbox"},
     "stripe": {"api_key": "sk_test_finsync"},
-    "revenue_engine": {"api_key": "rev_sandbox_key"},
+    "revenue_engine": {"api_key": "sandbox"},
 }
 
 
@@ -92,5 +92,7 @@ def _connection(sample: SampleConnection, place: Mapping[str, str], erp: Mapping
 def _mappings(author: User, approver: User) -> None:
     for name, document in MAPPINGS.items():
         if not MappingVersion.objects.filter(name=name).exists():
-            version = propose(name, document, author, effective_from=MAPPINGS_FROM, reason="Sample company at the start")
+            version = propose(
+                name, document, author, effective_from=MAPPINGS_FROM, reason="Sample company at the start"
+            )
             approve_and_activate(version, approver)

@@ -38,8 +38,12 @@ class CaseFilter(django_filters.FilterSet):
         text = value.strip()
         number = text.upper().removeprefix("EXC-")
         asked = (
-            Q(title__icontains=text) | Q(customer__icontains=text) | Q(subject__icontains=text) | Q(code__iexact=text)
-            | Q(occurrences__business_key=text) | Q(occurrences__correlation_id=text)
+            Q(title__icontains=text)
+            | Q(customer__icontains=text)
+            | Q(subject__icontains=text)
+            | Q(code__iexact=text)
+            | Q(occurrences__business_key=text)
+            | Q(occurrences__correlation_id=text)
         )
         if number.isdigit() and len(number) < 18:
             asked |= Q(pk=int(number))

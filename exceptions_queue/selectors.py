@@ -24,12 +24,31 @@ SLA_SOON = timedelta(hours=4)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # Currencies whose minor unit is not a hundredth; figures are compared in thousandths so that 0.003 KWD sorts true.
 _NOT_HUNDREDTHS = (
-    "BHD", "CLP", "IQD", "ISK", "JOD", "JPY", "KRW", "KWD", "LYD", "OMR", "PYG", "TND", "UGX", "VND", "XAF", "XOF",
+    "BHD",
+    "CLP",
+    "IQD",
+    "ISK",
+    "JOD",
+    "JPY",
+    "KRW",
+    "KWD",
+    "LYD",
+    "OMR",
+    "PYG",
+    "TND",
+    "UGX",
+    "VND",
+    "XAF",
+    "XOF",
 )
 
 VIEWS = (
-    ("mine", "My queue"), ("unassigned", "Unassigned"), ("sla", "SLA under 4 h"), ("erp", "ERP rejects"),
-    ("all", "All open"), ("resolved", "Resolved"),
+    ("mine", "My queue"),
+    ("unassigned", "Unassigned"),
+    ("sla", "SLA under 4 h"),
+    ("erp", "ERP rejects"),
+    ("all", "All open"),
+    ("resolved", "Resolved"),
 )
 SORTS: Mapping[str, Order] = {
     "severity": Order("severity_score"),

@@ -48,7 +48,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "page": page(found, order, request.GET.get("cursor", "")),
         "counted": facets.count(CaseFilter, request.GET, rows, FACETS),
         "file": opened,
-        "filtered": any(name in request.GET for name in (*CaseFilter.base_filters,)),
+        "filtered": any(request.GET.get(name) for name in CaseFilter.base_filters),
         "bulk_max": BULK_CASES_MAX,
         "address": request.get_full_path(),
         "query": _without(request.GET, "open", "cursor").urlencode(),
@@ -66,12 +66,16 @@ def detail(request: HttpRequest, label: str) -> HttpResponseBase:
     found = _opened(label)
     if found is None:
         raise Http404(f"There is no exception {label[:LABEL_CHARACTERS_MAX]}.")
+    htmx = getattr(request, "htmx", None)
+    beside = bool(htmx and htmx.target == "peek")
     context = {
-        "nav": "exceptions", "file": found, "address": request.get_full_path(), "snooze_hours": SNOOZE_HOURS,
+        "nav": "exceptions",
+        "file": found,
+        "address": _list_with(htmx.current_url_abs_path or "", found.case.label) if beside else request.get_full_path(),
+        "snooze_hours": SNOOZE_HOURS,
         "people": _people(request),
     }
-    htmx = getattr(request, "htmx", None)
-    if htmx and htmx.target == "peek":
+    if beside:
         return render(request, "exceptions/peek.html", context)
     return render(request, "exceptions/detail.html", context)
 
@@ -174,6 +178,14 @@ def _perform(case_id: int, user: User, values: dict[str, Any]) -> str:
     perform, sentence = actions[do]
     perform()
     return sentence
+
+
+def _list_with(address: str, label: str) -> str:
+    """Return the list's address with a case open beside it."""
+    path, _, asked = address.partition("?")
+    query = QueryDict(asked, mutable=True)
+    query["open"] = label
+    return f"{path or reverse('exceptions')}?{query.urlencode()}"
 
 
 def _opened(label: str) -> selectors.CaseFile | None:

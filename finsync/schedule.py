@@ -63,7 +63,9 @@ STAGES: Mapping[str, Stage] = {
         f"SELECT 1 FROM poll_cursor p JOIN connection c ON c.id = p.connection_id WHERE c.state = 'ACTIVE' AND p.{_NOW}",
         ("normalise",),
     ),
-    "fetch": Stage("intake", "connectors.services.poll:fetch_due", f"SELECT 1 FROM fetch_wish WHERE {_NOW}", ("normalise",)),
+    "fetch": Stage(
+        "intake", "connectors.services.poll:fetch_due", f"SELECT 1 FROM fetch_wish WHERE {_NOW}", ("normalise",)
+    ),
     "normalise": Stage(
         "intake",
         "connectors.services.normalise:normalise_due",
@@ -88,13 +90,15 @@ STAGES: Mapping[str, Stage] = {
     "dispatch": Stage(
         "dispatch",
         "finsync.posting.services.dispatch:dispatch_due",
-        f"SELECT 1 FROM posting_lane_head l JOIN connection c ON c.id = l.connection_id WHERE c.state = 'ACTIVE' AND l.{_NOW}",
+        "SELECT 1 FROM posting_lane_head l JOIN connection c ON c.id = l.connection_id"
+        f" WHERE c.state = 'ACTIVE' AND l.{_NOW}",
         ("release",),
     ),
     "settle": Stage(
         "dispatch",
         "finsync.posting.services.janitor:settle_due",
-        "SELECT 1 FROM posting WHERE (status IN ('UNKNOWN', 'ACCEPTED', 'REJECTED') AND next_action_at <= clock_timestamp())"
+        "SELECT 1 FROM posting WHERE"
+        " (status IN ('UNKNOWN', 'ACCEPTED', 'REJECTED') AND next_action_at <= clock_timestamp())"
         " OR (status = 'SENDING' AND lease_until < clock_timestamp())",
         ("dispatch",),
     ),

@@ -4,7 +4,14 @@ from django.apps import AppConfig
 
 
 class ReconciliationConfig(AppConfig):
-    """Django's entry for the room."""
+    """Django's entry for the room; registers what can be done about a break."""
 
     name = "reconciliation"
     label = "reconciliation"
+
+    def ready(self) -> None:
+        """Make "Receive again" known to the desk."""
+        from exceptions_queue.services import register
+        from reconciliation.services.repair import ACTION
+
+        register(ACTION)

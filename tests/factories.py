@@ -5,7 +5,7 @@ the pipeline would need an outside system (letters, postings, attempts, reconcil
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,9 @@ def person(username: str, *roles: str, name: str = "") -> User:
     return user
 
 
-def entity(code: str = "US01", name: str = "Lighthouse Inc.", currency: str = "USD", country: str = "US") -> LegalEntity:
+def entity(
+    code: str = "US01", name: str = "Lighthouse Inc.", currency: str = "USD", country: str = "US"
+) -> LegalEntity:
     """Return a legal entity of ours."""
     with recording(ACTOR):
         return LegalEntity.objects.create(code=code, name=name, currency=currency, country=country)
@@ -74,7 +76,9 @@ def letter(source: Connection, event_id: str, object: str, body: Any, at: dateti
         )
 
 
-def lineage(source: Connection, object: str, source_id: str, at: datetime, correlation: str, ordinal: int = 0, **values: Any) -> Lineage:
+def lineage(
+    source: Connection, object: str, source_id: str, at: datetime, correlation: str, ordinal: int = 0, **values: Any
+) -> Lineage:
     """Return where a record came from; ``ordinal`` 0 means ordered by time."""
     return Lineage(
         system=source.name,
@@ -132,7 +136,9 @@ def applied(record: Record, origin: InboxMessage, explanation: str = "newest ver
     return change
 
 
-def mapping(name: str, kind: str, document: dict[str, Any], author: User, approver: User, version: int = 1) -> MappingVersion:
+def mapping(
+    name: str, kind: str, document: dict[str, Any], author: User, approver: User, version: int = 1
+) -> MappingVersion:
     """Return an approved, active version of a rule set or mapping set."""
     with recording(ACTOR):
         return MappingVersion.objects.create(
@@ -160,6 +166,7 @@ def posting(
     journal: Sequence[tuple[str, str, int, str, str, str]] = (),
     status: str = "READY",
     rules: MappingVersion | None = None,
+    sets: Mapping[str, MappingVersion] | None = None,
     **values: Any,
 ) -> Posting:
     """Return a posting in any state. ``journal`` rows are (side, account, minor units, rule, mapping set, row)."""
@@ -222,7 +229,7 @@ def posting(
                 rule_id=rule,
                 mapping_set=mapping_set,
                 row_id=row_id,
-                set_version=rules,
+                set_version=(sets or {}).get(mapping_set),
             )
             for number, (side, account, minor, rule, mapping_set, row_id) in enumerate(journal, 1)
         )
@@ -236,12 +243,22 @@ def moved(row: Posting, frm: str, to: str, at: datetime, reason: str = "", by: s
 
 
 def attempt(row: Posting, fence: int, at: datetime, outcome: str, kind: str = "SEND", **values: Any) -> Attempt:
-    """Return one send or look-up of a posting."""
+    """Return one send or look-up of a posting; ``response`` is the body that came back."""
     request = values.pop("request", {"reference": row.external_ref, "amount": str(row.amount_minor or "")})
+    exchange = {
+        "method": "POST" if kind == "SEND" else "GET",
+        "url": f"{row.connection.base_url}documents",
+        "sent": request,
+        "status": values.get("http_status"),
+        "received": values.pop("response", None),
+        "elapsed_ms": values.get("elapsed_ms", 240),
+        "error": "" if values.get("http_status") else "timed out",
+    }
     with recording(ACTOR):
         return Attempt.objects.create(
             posting=row,
             fence=fence,
+            response={"exchanges": [exchange]},
             kind=kind,
             owner="worker-1",
             started_at=at,
@@ -253,7 +270,9 @@ def attempt(row: Posting, fence: int, at: datetime, outcome: str, kind: str = "S
         )
 
 
-def case(code: str, dimensions: dict[str, Any], subject: Subject, at: datetime | None = None, **values: Any) -> ExceptionCase:
+def case(
+    code: str, dimensions: dict[str, Any], subject: Subject, at: datetime | None = None, **values: Any
+) -> ExceptionCase:
     """Return a case raised through the desk's own service; ``at`` moves its opening into the past."""
     with recording(ACTOR):
         made = raise_case(code, dimensions=dimensions, subject=subject, **values)
@@ -265,10 +284,16 @@ def case(code: str, dimensions: dict[str, Any], subject: Subject, at: datetime |
 
 def run(control: str, cells: Sequence[dict[str, Any]], variances: Sequence[dict[str, Any]] = (), **values: Any) -> Run:
     """Return a finished run with its cells; each variance names its cell by index, both sides become items."""
+    systems = dict(zip("ab", values.pop("systems", ("stripe", "tryton")), strict=True))
     with recording(ACTOR):
         made = Run.objects.create(
-            control=control, window_start=date(2026, 1, 1), window_end=date(2026, 3, 1), requested_by="schedule",
-            state=values.pop("state", "OPEN_ITEMS" if variances else "BALANCED"), variances=len(variances), **values,
+            control=control,
+            window_start=date(2026, 1, 1),
+            window_end=date(2026, 3, 1),
+            requested_by="schedule",
+            state=values.pop("state", "OPEN_ITEMS" if variances else "BALANCED"),
+            variances=len(variances),
+            **values,
         )
         rows = [Cell.objects.create(run=made, **cell) for cell in cells]
         for variance in variances:
@@ -279,9 +304,16 @@ def run(control: str, cells: Sequence[dict[str, Any]], variances: Sequence[dict[
                 amount = variance.get(f"amount_{side}_minor")
                 if amount is not None:
                     Item.objects.create(
-                        run=made, side=side.upper(), system=f"side {side}", key=variance["key"], entity=cell.entity,
-                        currency=cell.currency, period=cell.period, amount_minor=amount,
-                        state=variance.get(f"state_{side}", ""), version=variance.get(f"version_{side}", 0),
+                        run=made,
+                        side=side.upper(),
+                        system=systems[side],
+                        key=variance["key"],
+                        entity=cell.entity,
+                        currency=cell.currency,
+                        period=cell.period,
+                        amount_minor=amount,
+                        state=variance.get(f"state_{side}", ""),
+                        version=variance.get(f"version_{side}", 0),
                         source_id=variance.get(f"source_id_{side}", ""),
                     )
     return made

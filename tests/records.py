@@ -30,7 +30,9 @@ DAY_ONE = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 CURRENCY = {"US01": "USD", "UK01": "GBP"}
 
 
-def lineage(system: str, object: str, source_id: str, ordinal: int, kind: VersionKind = VersionKind.TIMESTAMP, **more: Any) -> Lineage:
+def lineage(
+    system: str, object: str, source_id: str, ordinal: int, kind: VersionKind = VersionKind.TIMESTAMP, **more: Any
+) -> Lineage:
     """A lineage whose source time grows with its ordinal."""
     return Lineage(
         system=system,
@@ -45,7 +47,9 @@ def lineage(system: str, object: str, source_id: str, ordinal: int, kind: Versio
     )
 
 
-def customer(account: str = "001A", *, ordinal: int = 1, name: str = "Acme Inc", entity: str = "US01") -> CustomerRecord:
+def customer(
+    account: str = "001A", *, ordinal: int = 1, name: str = "Acme Inc", entity: str = "US01"
+) -> CustomerRecord:
     """A customer as the CRM states it."""
     return CustomerRecord(
         lineage=lineage("salesforce", "Account", account, ordinal, VersionKind.MONOTONE),
@@ -153,7 +157,9 @@ def invoice(
     )
 
 
-def payment(payment_id: str = "ch_1", *, amount: str = "12990.00", account: str = "001A", entity: str = "US01", ordinal: int = 1) -> PaymentRecord:
+def payment(
+    payment_id: str = "ch_1", *, amount: str = "12990.00", account: str = "001A", entity: str = "US01", ordinal: int = 1
+) -> PaymentRecord:
     """A card payment that went through."""
     return PaymentRecord(
         lineage=lineage("stripe", "charge", payment_id, ordinal),
@@ -168,7 +174,15 @@ def payment(payment_id: str = "ch_1", *, amount: str = "12990.00", account: str 
     )
 
 
-def application(payment_id: str = "ch_1", number: str = "INV-1", *, amount: str = "12990.00", account: str = "001A", entity: str = "US01", ordinal: int = 1) -> PaymentApplicationRecord:
+def application(
+    payment_id: str = "ch_1",
+    number: str = "INV-1",
+    *,
+    amount: str = "12990.00",
+    account: str = "001A",
+    entity: str = "US01",
+    ordinal: int = 1,
+) -> PaymentApplicationRecord:
     """The whole of a payment applied to one invoice."""
     return PaymentApplicationRecord(
         lineage=lineage("stripe", "charge", payment_id, ordinal),
@@ -183,7 +197,13 @@ def application(payment_id: str = "ch_1", number: str = "INV-1", *, amount: str 
     )
 
 
-def schedule(version: int = 1, *, totals: tuple[tuple[str, date], ...] = (("12000.00", date(2026, 1, 1)),), number: str = "C-1001", entity: str = "US01") -> RevenueScheduleRecord:
+def schedule(
+    version: int = 1,
+    *,
+    totals: tuple[tuple[str, date], ...] = (("12000.00", date(2026, 1, 1)),),
+    number: str = "C-1001",
+    entity: str = "US01",
+) -> RevenueScheduleRecord:
     """A daily schedule over 2026 made of one segment per contract version: (net, first day)."""
     currency = CURRENCY[entity]
     by_month: dict[str, SchedulePeriod] = {}

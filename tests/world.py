@@ -14,6 +14,7 @@ from django.utils import timezone
 from connectors.models import Connection, InboxMessage
 from exceptions_queue.models import ExceptionCase
 from exceptions_queue.services import Subject
+from finsync.audit.services import recording
 from finsync.canonical.models import CanonicalChange
 from finsync.core.money import Money
 from finsync.core.proration import ProrationRule
@@ -67,6 +68,11 @@ AR_CONTROL = {
     "rows": [{"id": "A1", "when": {"entity": "US01"}, "value": "1100"},
              {"id": "A2", "when": {"entity": ["DE01", "AT01"]}, "value": "1200"}],
 }
+TAX_PAYABLE = {
+    "schema": "finsync.mapping-set/1", "name": "tax_payable", "inputs": ["entity", "tax_code"],
+    "rows": [{"id": "T3", "when": {"entity": "US01", "tax_code": "US-TX-825"}, "value": "2210"},
+             {"id": "T4", "when": {"entity": "DE01"}, "value": "2220"}],
+}
 
 
 @dataclass
@@ -77,6 +83,7 @@ class World:
     people: dict[str, User] = field(default_factory=dict)
     systems: dict[str, Connection] = field(default_factory=dict)
     rules: MappingVersion | None = None
+    sets: dict[str, MappingVersion] = field(default_factory=dict)
     expansion: Posting | None = None  # invoice of the amendment, posted in Tryton
     refused: Posting | None = None  # the amendment, refused by the revenue engine
     doubtful: Posting | None = None
@@ -93,10 +100,13 @@ def build(customers: int = len(CUSTOMERS)) -> World:
     _systems(world)
     people = world.people
     world.rules = make.mapping("rules:invoice.issued", "rules", RULES, people["dana"], people["mina"])
-    make.mapping("set:ar_control", "mapping_set", AR_CONTROL, people["dana"], people["mina"])
+    for document in (AR_CONTROL, TAX_PAYABLE):
+        name = document["name"]
+        world.sets[name] = make.mapping(f"set:{name}", "mapping_set", document, people["dana"], people["mina"])
     for number, (name, entity) in enumerate(CUSTOMERS[:customers]):
         _thread(world, number, name, entity)
     _troubles(world)
+    _desk(world)
     _reconciliation(world)
     return world
 
@@ -206,7 +216,7 @@ def _invoice(world: World, at: datetime, entity: str, contract: str, account: st
     change = make.applied(record, make.letter(billing, f"evt_in_{number}{version}", "invoice.finalized", body, at))
     control = "1100" if entity == "US01" else "1200"
     row = make.posting(
-        change, record, world.systems["erp"], DocType.INVOICE, record.total, status="POSTED", rules=world.rules,
+        change, record, world.systems["erp"], DocType.INVOICE, record.total, status="POSTED", rules=world.rules, sets=world.sets,
         erp_number=f"{entity}-{number * 10 + version:05d}", attempts=1, sends=1, verified_count=1,
         journal=(("DR", control, record.total.minor, "R010", "ar_control", "A1"), ("CR", "2100", net.minor, "R010", "", ""),
                  ("CR", "2210", tax.minor, "R010", "tax_payable", "T3")),
@@ -216,7 +226,7 @@ def _invoice(world: World, at: datetime, entity: str, contract: str, account: st
     body = {"type": "out", "party": account, "number": name, "company": entity, "currency": currency,
             "total": str(record.total.major), "lines": [{"account": "2100", "amount": str(net.major), "taxes": [tax_code]}]}
     answer = {"id": row.erp_document_id, "number": row.erp_number, "state": "posted", "total": str(record.total.major)}
-    make.attempt(row, 1, sent, "ACCEPTED", http_status=200, elapsed_ms=412, request=body, response=answer)
+    make.attempt(row, 1, sent, "POSTED", http_status=200, elapsed_ms=412, request=body, response=answer)
     make.moved(row, "SENDING", "POSTED", sent + timedelta(milliseconds=430), f"posted as {row.erp_number}")
     return record, row
 
@@ -309,19 +319,34 @@ def _troubles(world: World) -> None:
                   source="stripe", target="tryton", customer=CUSTOMERS[number][0])
 
 
+def _desk(world: World) -> None:
+    """Two people took cases; some deadlines are near or over."""
+    now, rows = world.now, list(ExceptionCase.objects.order_by("pk"))
+    for number, row in enumerate(rows):
+        due = {1: timedelta(hours=3, minutes=5), 3: -timedelta(hours=6), 5: timedelta(hours=2, minutes=10)}.get(number % 7)
+        owner = {2: "priya", 3: "tomas", 6: "tomas", 8: "priya"}.get(number)
+        with recording(make.ACTOR):
+            row.sla_due_at = now + due if due else row.sla_due_at
+            row.priority = {0: "P1", 3: "P1"}.get(number, row.priority)
+            row.severity_score = {"P1": 8, "P2": 6}.get(row.priority, row.severity_score)
+            if owner:
+                row.state, row.assignee = "ASSIGNED", world.people[owner]
+            row.save()
+
+
 def _reconciliation(world: World) -> None:
     us = {"entity": "US01", "currency": "USD", "period": "2026-02"}
-    de = {"entity": "DE01", "currency": "EUR", "period": "2026-02"}
+    de = {"entity": "DE01", "currency": "EUR", "period": "2026-02", "total_a_minor": 9_072_000, "total_b_minor": 9_072_000}
     tied = {"total_a_minor": 15_588_000, "total_b_minor": 15_588_000, "count_a": 12, "count_b": 12, "verdict": "TIED"}
     ended = {"finished_at": world.now - timedelta(minutes=4)}
-    make.run("R4", [us | tied, de | tied | {"count_a": 5, "count_b": 5}], items_a=17, items_b=17, **ended)
-    make.run("R9", [us | tied, de | tied | {"verdict": "IN_TRANSIT", "count_b": 11}], items_a=24, items_b=23, **ended)
+    make.run("R4", [us | tied, tied | de | {"count_a": 5, "count_b": 5}], items_a=17, items_b=17, **ended)
+    make.run("R9", [us | tied, tied | de | {"verdict": "IN_TRANSIT", "count_b": 11}], items_a=24, items_b=23, **ended)
     behind = {"count_a": 9, "count_b": 9, "total_a_minor": 1_727_671, "total_b_minor": 1_200_000, "state_breaks": 1,
               "open_variances": 1, "variance_minor": 527_671, "verdict": "VARIANCE"}
-    make.run("R6", [us | behind, de | tied | {"count_a": 4, "count_b": 4}], [{
+    make.run("R6", [us | behind, tied | de | {"count_a": 4, "count_b": 4}], [{
         "cell": 0, "key": "C-1001", "break_class": "STATE", "explanation": "contract is version 2, the schedule still version 1",
         "amount_a_minor": 1_727_671, "amount_b_minor": 1_200_000, "difference_minor": 527_671, "state_a": "active",
         "state_b": "active", "version_a": 2, "version_b": 1, "source_id_a": "801C-1001", "source_id_b": "RS-C-1001",
-    }], items_a=13, items_b=13, **ended)
-    make.run("R7", [us | tied | {"verdict": "TOLERANCE", "total_b_minor": 15_587_999}, de | tied], items_a=24, items_b=24, **ended)
-    make.run("R14", [us | tied, de | tied | {"count_a": 8, "count_b": 8}], items_a=20, items_b=20, **ended)
+    }], systems=("salesforce", "revenue-engine"), items_a=13, items_b=13, **ended)
+    make.run("R7", [us | tied | {"verdict": "TOLERANCE", "total_b_minor": 15_587_999}, tied | de], items_a=24, items_b=24, **ended)
+    make.run("R14", [us | tied, tied | de | {"count_a": 8, "count_b": 8}], items_a=20, items_b=20, **ended)

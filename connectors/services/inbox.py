@@ -56,7 +56,9 @@ def clean(text: str, characters_max: int) -> str:
 def readable_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers to keep: names in lower case, credentials redacted, values cleaned and bounded."""
     return {
-        clean(name.lower(), 100): "(redacted)" if name.lower() in REDACTED_HEADERS else clean(value, HEADER_CHARACTERS_MAX)
+        clean(name.lower(), 100): "(redacted)"
+        if name.lower() in REDACTED_HEADERS
+        else clean(value, HEADER_CHARACTERS_MAX)
         for name, value in headers.items()
     }
 

@@ -62,9 +62,7 @@ def _read(messages: Sequence[InboxMessage]) -> None:
     )
 
 
-def _settle(
-    message: InboxMessage, result: Normalised | Ignored | NeedsFetch | Unreadable
-) -> list[Statement]:
+def _settle(message: InboxMessage, result: Normalised | Ignored | NeedsFetch | Unreadable) -> list[Statement]:
     """Record what became of one letter and return the facts it states."""
     message.next_action_at, message.processed_at = None, timezone.now()
     message.reason_code, message.reason = "", ""

@@ -60,9 +60,7 @@ def poll_due(batch: int = 5) -> int:
 
 
 def _poll(cursor: Cursor) -> int:
-    stream = next(
-        s for s in connector_class(cursor.connection.kind).capabilities.poll if s.name == cursor.stream
-    )
+    stream = next(s for s in connector_class(cursor.connection.kind).capabilities.poll if s.name == cursor.stream)
     connector, kept = connect(cursor.connection), 0
     try:
         for _ in range(PAGES_PER_POLL_MAX):
@@ -184,9 +182,7 @@ def _source_of(wish: FetchWish) -> Connection | None:
         candidates = candidates.filter(name=wish.system)
     else:
         candidates = candidates.filter(roles__contains=[OWNERS[wish.record_type]])
-    return next(
-        (c for c in candidates if wish.record_type in connector_class(c.kind).capabilities.fetches), None
-    )
+    return next((c for c in candidates if wish.record_type in connector_class(c.kind).capabilities.fetches), None)
 
 
 def _answer(wish: FetchWish, answer: str) -> None:

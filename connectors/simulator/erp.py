@@ -1,7 +1,7 @@
 """The simulated ERP itself: documents, the four ways to treat a repeated POST, and a search that may lag.
 
-Pure: the caller says what time it is (seconds). ``receive_*`` are its network side, where faults happen; ``documents`` is
-the truth a test compares with.
+Pure: the caller says what time it is (seconds). ``receive_*`` are its network side, where faults happen;
+``documents`` is the truth a test compares with.
 """
 
 import itertools
@@ -49,7 +49,7 @@ class _Request:
 class SimERP:
     """One ERP of class A (remembers keys), B (refuses a second reference), C (search only) or D (not even that).
 
-    ``class_of`` may give each document type a class of its own. ``lag_seconds`` delays what a class C or D search shows.
+    ``class_of`` may give each document type a class of its own. ``lag_seconds`` delays what a class C search shows.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SimERP:
 
     # ---- the network side ------------------------------------------------------------------------------------
 
-    def receive_post(self, now: float, key: str, content: Body) -> Reply:
+    def receive_post(self, now: float, key: str, content: Body) -> Reply:  # noqa: PLR0911  (one per fault)
         """Take one POST /documents, with whatever happens to it on the way."""
         self.land(now)
         fault = self.weather.of_post()

@@ -65,7 +65,7 @@ class Weather:
     """The faults in force; ``menu`` may be replaced at any time (CALM ends them)."""
 
     def __init__(self, seed: int, menu: Menu = CALM) -> None:
-        self.random, self.menu = random.Random(seed), menu
+        self.random, self.menu = random.Random(seed), menu  # noqa: S311  (a replayable seed is the point)
 
     def of_post(self) -> PostFault:
         """Draw what happens to the next POST."""

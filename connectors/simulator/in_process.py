@@ -41,8 +41,14 @@ class InProcessTransport:
         """Nothing is open."""
 
 
-def answer(
-    erp: SimERP, now: float, method: str, path: str, headers: Mapping[str, str], content: bytes, query: Mapping[str, Any]
+def answer(  # noqa: PLR0917
+    erp: SimERP,
+    now: float,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    content: bytes,
+    query: Mapping[str, Any],
 ) -> Reply:
     """Return the reply to one request of the API."""
     parts = path.strip("/").split("/")

@@ -32,7 +32,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, erp: SimERP, port: int = 0, *, answer_seconds: float = 0.0, delay_seconds_max: float = 2.0) -> None:
+    def __init__(
+        self, erp: SimERP, port: int = 0, *, answer_seconds: float = 0.0, delay_seconds_max: float = 2.0
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.erp, self.answer_seconds, self.delay_seconds_max = erp, answer_seconds, delay_seconds_max
         self.lock = threading.Lock()

@@ -32,6 +32,11 @@ def assign(case_id: int, person: AbstractBaseUser | None, version: int | None = 
     to = CaseState.ASSIGNED if person is not None else CaseState.OPEN
     with recording():
         case = _locked(case_id, to, version)
+        if case.state == CaseState.RESOLVED:  # only the failure itself opens a case again
+            raise NotPossible(f"{case.label} is resolved; it opens again when the failure happens again.")
+        if case.state == to and case.assignee_id == (person.pk if person is not None else None):
+            whose = f"assigned to {person.get_username()}" if person is not None else "in its queue"
+            raise NotPossible(f"{case.label} is already {whose}.")
         case.state, case.snoozed_until, case.assignee = to, None, person
         case.version += 1
         case.save()

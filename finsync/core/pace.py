@@ -20,7 +20,7 @@ RATE_PER_SECOND_MIN = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Rate and concurrency of one connection at ``tokens_at``; ``rate_per_second`` and ``concurrency_max`` are limits."""
+    """Rate and concurrency of one connection; ``rate_per_second`` and ``concurrency_max`` are the vendor's limits."""
 
     rate_per_second: float
     tokens: float
@@ -49,7 +49,9 @@ def allowance(pace: Pace, now: datetime, in_flight: int) -> Allowance:
     if free <= 0:
         return Allowance(slots=0, again_seconds=IN_FLIGHT_POLL_SECONDS, pace=held)
     if held.tokens < 1:
-        return Allowance(slots=0, again_seconds=(1 - held.tokens) / max(held.rate_per_second, RATE_PER_SECOND_MIN), pace=held)
+        return Allowance(
+            slots=0, again_seconds=(1 - held.tokens) / max(held.rate_per_second, RATE_PER_SECOND_MIN), pace=held
+        )
     return Allowance(slots=min(free, int(held.tokens)), again_seconds=0, pace=held)
 
 
@@ -84,5 +86,6 @@ def _grown(pace: Pace, now: datetime) -> Pace:
     return replace(
         pace,
         concurrency_now=min(pace.concurrency_max, pace.concurrency_now + minutes),
-        concurrency_changed_at=pace.concurrency_changed_at + timedelta(seconds=minutes * CONCURRENCY_GROWS_EVERY_SECONDS),
+        concurrency_changed_at=pace.concurrency_changed_at
+        + timedelta(seconds=minutes * CONCURRENCY_GROWS_EVERY_SECONDS),
     )

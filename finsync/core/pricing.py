@@ -5,12 +5,12 @@ Source: domain.md 0.2 (the method belongs to the contract version) and 3 (rounde
 """
 
 from finsync.core.money import Money, total
-from finsync.core.proration import prorate
+from finsync.core.proration import Proration, prorate
 from finsync.core.records.contract import ContractLine, ContractVersionRecord
 
 
-def added_price(version: ContractVersionRecord, line: ContractLine) -> Money:
-    """Net price of one of the version's ``added`` lines over [effective date, line end), in the contract's currency.
+def added_share(version: ContractVersionRecord, line: ContractLine) -> Proration:
+    """Price of one of the version's ``added`` lines over [effective date, line end), with how it was worked out.
 
     Raises ValueError where the effective date lies outside the line's term.
     """
@@ -24,7 +24,12 @@ def added_price(version: ContractVersionRecord, line: ContractLine) -> Money:
         version.proration,
         line.price_period_months,
         previous_quantity=standing.get(line.line_id, line.quantity * 0) - line.quantity,
-    ).amount
+    )
+
+
+def added_price(version: ContractVersionRecord, line: ContractLine) -> Money:
+    """Net price of one of the version's ``added`` lines, in the contract's currency."""
+    return added_share(version, line).amount
 
 
 def added_net(version: ContractVersionRecord) -> Money:

@@ -46,13 +46,14 @@ _FACT = {
     "QUARANTINED": Badge("red", "x-mark", "Quarantined"),
 }
 _ATTEMPT = {
-    "ACCEPTED": Badge("green", "check", "Accepted"),
     "POSTED": Badge("green", "check", "Accepted"),
+    "ACCEPTED": Badge("blue", "clock", "Accepted, to be confirmed"),
     "FOUND": Badge("green", "check", "Found"),
     "NOT_FOUND": Badge("", "magnifying-glass", "Not found"),
+    "NOT_SENT": Badge("", "pause", "Held back, not sent"),
     "TRY_LATER": Badge("amber", "clock", "Try later"),
-    "THROTTLED": Badge("amber", "clock", "Try later"),
     "UNKNOWN": Badge("amber", "question-mark-circle", "Outcome unknown"),
+    "FAILED": Badge("amber", "question-mark-circle", "Could not look"),
     "REJECTED": Badge("red", "x-mark", "Refused"),
     "AUTH_FAILED": Badge("red", "lock-closed", "Login refused"),
     "": Badge("blue", "arrow-path", "Under way"),
@@ -97,14 +98,25 @@ _MAPPING = {
     "REJECTED": Badge("red", "x-mark", "Rejected"),
 }
 BADGES = {
-    "posting": _POSTING, "case": _CASE, "inbox": _INBOX, "fact": _FACT, "attempt": _ATTEMPT, "connection": _CONNECTION,
-    "run": _RUN, "verdict": _VERDICT, "break": _BREAK, "mapping": _MAPPING,
+    "posting": _POSTING,
+    "case": _CASE,
+    "inbox": _INBOX,
+    "fact": _FACT,
+    "attempt": _ATTEMPT,
+    "connection": _CONNECTION,
+    "run": _RUN,
+    "verdict": _VERDICT,
+    "break": _BREAK,
+    "mapping": _MAPPING,
 }
 
 
 def badge_of(kind: str, state: str | None) -> Badge:
     """Return how a state is shown; an unknown state shows its own word in grey, never as good or bad."""
     key = state or ""
+    if kind == "attempt" and key.startswith("FOUND_"):  # FOUND_2: a look-up that saw two documents
+        number = key.removeprefix("FOUND_")
+        return BADGES[kind]["FOUND"] if number == "1" else Badge("red", "document-duplicate", f"Found {number}")
     return BADGES[kind].get(key) or Badge("", "tag", key.replace("_", " ").capitalize() or "None")
 
 

@@ -37,7 +37,11 @@ def spark(points: Sequence[int | None], label: str, *, bad: bool = False) -> Saf
     return format_html(
         '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<path class="ln{}" d="M{}"/></svg>',
-        SPARK_WIDTH, SPARK_HEIGHT, label, " bad" if bad else "", path,
+        SPARK_WIDTH,
+        SPARK_HEIGHT,
+        label,
+        " bad" if bad else "",
+        path,
     )
 
 
@@ -52,7 +56,9 @@ def stacked(parts: Sequence[tuple[str, int]], whole: int, width: int = 200, heig
     return format_html(
         '<svg viewBox="0 0 {0} {1}" width="100%" height="{1}" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="f-track" width="{0}" height="{1}"/>{2}</svg>',
-        width, height, format_html_join("", '<rect class="{}" x="{}" y="0" width="{}" height="{}"/>', drawn),
+        width,
+        height,
+        format_html_join("", '<rect class="{}" x="{}" y="0" width="{}" height="{}"/>', drawn),
     )
 
 
@@ -71,7 +77,10 @@ def columns(bars: Sequence[tuple[int, int]], label: str) -> SafeString:
     return format_html(
         '<svg viewBox="0 0 {0} {1}" width="100%" height="132" preserveAspectRatio="none" role="img" aria-label="{2}">'
         '<line class="s-line" x1="0" x2="{0}" y1="{3}.5" y2="{3}.5"/>{4}</svg>',
-        width, height, label, base,
+        width,
+        height,
+        label,
+        base,
         format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', drawn),
     )
 
@@ -79,10 +88,9 @@ def columns(bars: Sequence[tuple[int, int]], label: str) -> SafeString:
 def steps(reached: int, whole: int, tone: str) -> SafeString:
     """Return ``whole`` small steps with the first ``reached`` filled; ``tone`` (ok, wait, bad) colours the last one."""
     last = {"ok": "f-green", "bad": "f-red", "wait": "f-amber"}[tone]
-    drawn = (
-        (last if i == reached - 1 else "f-1" if i < reached else "f-track", i * 11) for i in range(whole)
-    )
+    drawn = ((last if i == reached - 1 else "f-1" if i < reached else "f-track", i * 11) for i in range(whole))
     return format_html(
         '<svg class="steps6" viewBox="0 0 {0} 6" width="{0}" height="6" aria-hidden="true">{1}</svg>',
-        whole * 11 - 2, format_html_join("", '<rect class="{}" x="{}" y="0" width="9" height="6" rx="1.5"/>', drawn),
+        whole * 11 - 2,
+        format_html_join("", '<rect class="{}" x="{}" y="0" width="9" height="6" rx="1.5"/>', drawn),
     )

@@ -83,8 +83,10 @@ def _counts(rows: QuerySet[Any], name: str, column: str | None) -> QuerySet[Any]
     kind: Any = CharField()
     value = Cast(F(column), kind) if column else Value("", kind)
     named = rows.annotate(facet_name=Value(name, kind), facet_value=value)
-    return named.values("facet_name", "facet_value").annotate(facet_count=Count("pk")).values_list(
-        "facet_name", "facet_value", "facet_count"
+    return (
+        named.values("facet_name", "facet_value")
+        .annotate(facet_count=Count("pk"))
+        .values_list("facet_name", "facet_value", "facet_count")
     )
 
 

@@ -1,6 +1,7 @@
 """API tokens: shown once, stored as a hash."""
 
 import hashlib
+import re
 import secrets
 from datetime import timedelta
 from typing import Self
@@ -13,6 +14,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 LIFETIME_DAYS_MAX = 90
+_TEXT = re.compile(r"fs_([0-9a-f]{8})_[\w-]{43}", re.ASCII)
+
+
+class Scope(models.TextChoices):
+    """What a token may be used for; acting also needs the owner's role."""
+
+    READ = "read"
+    ACT = "act"
 
 
 class ApiToken(models.Model):
@@ -22,7 +31,7 @@ class ApiToken(models.Model):
     label = models.CharField(max_length=80)
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.CharField(max_length=64)
-    scopes = ArrayField(models.CharField(max_length=20), default=list)  # read, act
+    scopes = ArrayField(models.CharField(max_length=20), default=list)  # of Scope
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
@@ -46,10 +55,10 @@ class ApiToken(models.Model):
     @classmethod
     def find(cls, text: str) -> Self | None:
         """Return the live token for a text, or None."""
-        parts = text.split("_", 2)
-        if len(parts) != 3 or parts[0] != "fs":
+        shape = _TEXT.fullmatch(text)
+        if shape is None:
             return None
-        token = cls.objects.select_related("owner").filter(prefix=parts[1], revoked_at=None).first()
+        token = cls.objects.select_related("owner").filter(prefix=shape[1], revoked_at=None).first()
         if token is None or token.expires_at <= timezone.now():
             return None
         return token if secrets.compare_digest(token.digest, _digest(text)) else None

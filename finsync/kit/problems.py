@@ -1,37 +1,121 @@
 """Every API error as RFC 9457 problem details: what, where, what to do."""
 
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.signals import got_request_exception
+from django.db import OperationalError
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
-from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 5  # how soon to ask again while the database does not answer
 
 
 class Conflict(exceptions.APIException):
-    """The request does not fit the present state of the row; the detail says what is legal."""
+    """The request does not fit the row as it stands; ``legal`` names the actions that do, ``version`` is the row's."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
     default_detail = "The row has changed or is not in a state that allows this."
 
+    def __init__(self, detail: str = "", *, legal: Sequence[str] = (), version: int | None = None) -> None:
+        super().__init__(detail or None)
+        self.extra: dict[str, Any] = {"legal": list(legal)}
+        if version is not None:
+            self.extra["version"] = version
 
-def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn DRF's answer to an exception into problem details; None lets Django handle it as a server error."""
-    response = exception_handler(error, context)
-    if response is None:
-        return None
-    body: dict[str, Any] = {"type": "about:blank", "title": response.status_text, "status": response.status_code}
-    if isinstance(error, exceptions.ValidationError):
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than this site reads."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The body is larger than this site reads. Nothing here needs more than a few kilobytes."
+
+
+class Unavailable(exceptions.APIException):
+    """The database does not answer, or not in time."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = "The database does not answer at the moment. Ask again shortly."
+    wait = RETRY_SECONDS
+
+
+class ServerError(exceptions.APIException):
+    """A defect on this side."""
+
+    default_code = "server_error"
+    default_detail = "Something failed on this side. It was logged; asking again may not help."
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """Answer an exception as problem details, always JSON, whatever the client accepts. Defects are logged as such."""
+    request: Request | None = context.get("request")
+    known = _known(error)
+    if isinstance(known, ServerError | Unavailable):
+        logger.error("%s failed", request.path if request else "a request", exc_info=error)
+    if isinstance(known, ServerError):
+        got_request_exception.send(sender=None, request=getattr(request, "_request", None))
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(known.status_code).phrase,
+        "status": known.status_code,
+        "detail": str(known.detail),
+        "code": known.default_code,
+    }
+    if isinstance(known, exceptions.ValidationError):
         body["detail"] = "Some values were not accepted."
-        body["errors"] = error.get_full_details() if isinstance(error.detail, dict) else {"request": error.get_full_details()}
-    else:
-        body["detail"] = str(getattr(error, "detail", error))
-    body["code"] = getattr(error, "default_code", "error")
-    request = context.get("request")
+        body["errors"] = list(_errors(known.get_full_details(), _kind_of_place(request)))
+    body |= getattr(known, "extra", {})
     if request is not None:
         body["instance"] = request.path
-    response.data = body
-    response.content_type = CONTENT_TYPE
+    response = HttpResponse(json.dumps(body, cls=DjangoJSONEncoder), CONTENT_TYPE, known.status_code)
+    if getattr(known, "auth_header", None):
+        response["WWW-Authenticate"] = known.auth_header
+    if getattr(known, "wait", None):
+        response["Retry-After"] = str(int(known.wait))
     return response
+
+
+def _known(error: Exception) -> exceptions.APIException:
+    """Return the error as one the API knows; anything unforeseen is a defect on this side."""
+    match error:
+        case exceptions.APIException():
+            return error
+        case Http404():
+            return exceptions.NotFound(*error.args)
+        case PermissionDenied():
+            return exceptions.PermissionDenied(*error.args)
+        case RequestDataTooBig():
+            return TooLarge()
+        case OperationalError():
+            return Unavailable()
+    return ServerError()
+
+
+def _kind_of_place(request: Request | None) -> str:
+    return "parameter" if request is None or request.method in SAFE_METHODS else "pointer"
+
+
+def _errors(details: Any, kind: str, place: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
+    """Flatten nested details into ``{"pointer": "#/reason", "code", "detail"}``; in a query ``parameter`` names it."""
+    if isinstance(details, Mapping) and "message" in details and "code" in details:
+        where = ("#/" + "/".join(place) if place else "#") if kind == "pointer" else ".".join(place)
+        yield {kind: where, "code": str(details["code"]), "detail": str(details["message"])}
+    elif isinstance(details, Mapping):
+        for name, inner in details.items():
+            yield from _errors(inner, kind, place if name == "non_field_errors" else (*place, str(name)))
+    else:
+        for inner in details:
+            yield from _errors(inner, kind, place)

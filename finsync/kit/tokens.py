@@ -10,7 +10,8 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from finsync.audit.services import set_actor
-from finsync.kit.models import ApiToken
+from finsync.kit.models import ApiToken, Scope
+from finsync.kit.permissions import may, why_not
 
 LAST_USED_RESOLUTION_SECONDS = 60
 
@@ -25,7 +26,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = ApiToken.find(text.strip())
         if token is None or not token.owner.is_active:
-            raise AuthenticationFailed("The token is unknown, revoked or expired. Ask an integration admin for a new one.")
+            raise AuthenticationFailed(
+                "The token is unknown, revoked or expired. Ask an integration admin for a new one."
+            )
         now = timezone.now()
         if token.last_used_at is None or (now - token.last_used_at).total_seconds() > LAST_USED_RESOLUTION_SECONDS:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
@@ -46,21 +49,32 @@ class MayRead(BasePermission):
         """Return whether the request may be served."""
         if not request.user or not request.user.is_authenticated:
             return False
-        return not isinstance(request.auth, ApiToken) or "read" in request.auth.scopes
+        return _has_scope(request, Scope.READ)
 
 
 class MayAct(MayRead):
-    """Reading as above; anything else needs the permission the view names in ``act_permission`` and scope ``act``."""
+    """Reading as above; an action needs the ability its view names in ``abilities``, and of a token the scope ``act``.
 
-    message = "You lack the role, or the token the scope 'act', for this action."
+    An action without an ability there is refused to everybody: a forgotten line opens nothing.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the request may be served."""
+        """Return whether the request may be served; ``message`` says what is missing."""
         if not super().has_permission(request, view):
             return False
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or not hasattr(view, request.method.lower()):  # the latter becomes a 405
             return True
-        if isinstance(request.auth, ApiToken) and "act" not in request.auth.scopes:
+        ability = view.abilities.get(view.action)
+        if ability is None:
+            self.message = "Nobody may do this."
             return False
-        needed = getattr(view, "act_permission", None)
-        return needed is None or request.user.has_perm(needed)
+        if not _has_scope(request, Scope.ACT):
+            self.message = f"The token lacks the scope '{Scope.ACT}'."
+            return False
+        self.message = why_not(ability)
+        return may(request.user, ability)
+
+
+def _has_scope(request: Request, scope: Scope) -> bool:
+    """Whether the request's token has a scope; a signed-in browser has all."""
+    return not isinstance(request.auth, ApiToken) or scope in request.auth.scopes

@@ -23,7 +23,7 @@ from typing import Any
 from honcho.printer import Message
 from honcho.process import Process
 
-STOP_SECONDS_MAX = 8.0  # then SIGKILL: every program of finsync may be killed at any instant
+STOP_SECONDS_MAX = 5.0  # then SIGKILL: every program of finsync may be killed at any instant
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 30.0
 STEADY_SECONDS = 60.0  # a run this long forgets earlier deaths

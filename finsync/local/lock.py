@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-import psutil
-
 from finsync.local import running
 from finsync.local.kept import STOP_SECONDS_MAX
 from finsync.local.places import Home, LocalError
+
+DYING_SECONDS = 0.5  # a process that was killed just now may still be listed
 
 
 def holder(home: Home) -> int | None:
@@ -35,7 +35,8 @@ def exclusive(home: Home) -> Iterator[None]:
         if not _taken(file):
             file.seek(0)
             other = int(file.read() or 0)
-            if psutil.pid_exists(other) or not running.until(lambda: _taken(file), STOP_SECONDS_MAX + 5, 0.2):
+            alive = not running.until(lambda: not running.is_alive(other), DYING_SECONDS)
+            if alive or not running.until(lambda: _taken(file), STOP_SECONDS_MAX + 5, 0.2):
                 raise LocalError(
                     f"finsync already runs in {home.path} (process {other}).\n"
                     "Stop it with Ctrl-C there, or choose another directory and port:\n"

@@ -26,7 +26,8 @@ from finsync.local.places import POSTGRES_SOCKET, LocalError, socket_directory
 
 SYSTEM_USER = "pgserver"
 START_SECONDS_MAX = 60
-START_ATTEMPTS_MAX = 5
+START_FAILURES_MAX = 5
+POLL_SECONDS = 0.05
 STOP_SECONDS_MAX = 15
 SETTINGS = {
     "listen_addresses": "",
@@ -69,26 +70,22 @@ class Postgres:
 
     def start(self) -> None:
         """Make the cluster if there is none and start it, or adopt the one that still runs. Raises LocalError."""
-        if self.is_running():
-            self._await_ready()
-            return
-        self.data.mkdir(parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            self._let_system_user_in()
-        if not (self.data / "PG_VERSION").exists():
-            self._make_cluster()
-        self._forget_reused_process_id()
-        for attempt in range(START_ATTEMPTS_MAX):
+        failures = 0
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not (self.is_running() and self._answers()):
+            if time.monotonic() > deadline:
+                raise LocalError(f"PostgreSQL does not answer after {START_SECONDS_MAX} s. Its log: {self.log}")
+            if self.is_running():  # still recovering, or killed a moment ago and not gone yet
+                time.sleep(POLL_SECONDS)
+                continue
             try:
                 self._start_once()
-                break
             except LocalError:
-                # A server killed a moment ago may not be buried yet, and its backends may still be leaving.
-                if attempt == START_ATTEMPTS_MAX - 1:
+                # The backends of a killed server may still be leaving.
+                failures += 1
+                if failures == START_FAILURES_MAX:
                     raise
                 time.sleep(1)
-        self._await_ready()
 
     def stop(self) -> None:
         """Stop the server, at once for its clients but cleanly for the data. Does nothing if it does not run."""
@@ -117,6 +114,13 @@ class Postgres:
     # ---- inside ------------------------------------------------------------------------------------------------
 
     def _start_once(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            self._let_system_user_in()
+        if not (self.data / "PG_VERSION").exists():
+            self._make_cluster()
+        self._forget_reused_process_id()
         sockets = shlex.quote(str(self._socket_directory()))
         options = " ".join(f"-c {key}={shlex.quote(value)}" for key, value in {**SETTINGS, **self.settings}.items())
         self._run(
@@ -139,12 +143,20 @@ class Postgres:
         return directory
 
     def _make_cluster(self) -> None:
+        making = self.data.with_name(f"{self.data.name}.making")  # renamed when done: no half-made cluster is ever used
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(making, SYSTEM_USER, SYSTEM_USER)
         # Only who may enter the socket's directory can connect, hence "trust".
         self._run(
             ["initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"],
             ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+            data=making,
             timeout_seconds=120,
         )
+        self.data.rmdir()
+        making.rename(self.data)
 
     def _let_system_user_in(self) -> None:
         try:
@@ -158,21 +170,25 @@ class Postgres:
             os.chown(path, owner.pw_uid, owner.pw_gid)
             _make_traversable(path)
 
-    def _await_ready(self) -> None:
-        def answers() -> bool:
-            try:
-                with psycopg.connect(self.dsn(), connect_timeout=2):
-                    return True
-            except psycopg.OperationalError:
-                return False
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.dsn(), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
 
-        if not running.until(answers, START_SECONDS_MAX):
-            raise LocalError(f"PostgreSQL does not answer after {START_SECONDS_MAX} s. Its log: {self.log}")
-
-    def _run(self, command: list[str], more: Sequence[str] = (), *, timeout_seconds: float, check: bool = True) -> None:
+    def _run(
+        self,
+        command: list[str],
+        more: Sequence[str] = (),
+        *,
+        timeout_seconds: float,
+        check: bool = True,
+        data: Path | None = None,
+    ) -> None:
         owner = SYSTEM_USER if os.geteuid() == 0 else None
         done = subprocess.run(
-            [str(binaries() / command[0]), *command[1:], "-D", str(self.data), *more],
+            [str(binaries() / command[0]), *command[1:], "-D", str(data or self.data), *more],
             stdin=subprocess.DEVNULL,
             # A pipe would be inherited by the server and never end.
             stdout=subprocess.DEVNULL,

@@ -38,7 +38,7 @@ def programs(home: Home, web_port: int, counterparties: dict[str, dict[str, str]
         *_doubles(home, counterparties),
         _web(web_port),
         *_workers(home),
-        Program(name="sweeper", command=(sys.executable, "manage.py", "sweeper")),
+        Program(name="sweeper", command=(sys.executable, "manage.py", "sweeper", "--inline")),
         _python("erp", "finsync.local.erp"),
         _python("storyteller", "demo.storyteller", after=web_address(web_port), once=True),
     ]

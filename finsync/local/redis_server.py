@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from finsync.local.places import REDIS_SOCKET, LocalError, socket_directory
 
 START_SECONDS_MAX = 20
 STOP_SECONDS_MAX = 5
+POLL_SECONDS = 0.02
 
 
 def binary() -> Path:
@@ -69,20 +71,13 @@ class Redis:
 
     def start(self) -> None:
         """Start the server, or adopt the one that still runs. Raises LocalError."""
-        if not self.is_running():
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            configuration = self._write_configuration()
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    [str(binary()), str(configuration)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C reaches the supervisor, which stops Redis after the workers
-                )
-        if not running.until(self._answers, START_SECONDS_MAX):
-            raise LocalError(f"Redis does not answer after {START_SECONDS_MAX} s. Its log: {self.log}")
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not (self.is_running() and self._answers()):
+            if time.monotonic() > deadline:
+                raise LocalError(f"Redis does not answer after {START_SECONDS_MAX} s. Its log: {self.log}")
+            if self._process is None and not self.is_running():
+                self._process = self._start_once()
+            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """Write the append-only file and stop. Does nothing if it does not run."""
@@ -99,6 +94,20 @@ class Redis:
     @property
     def _pid_file(self) -> Path:
         return self.directory / "redis.pid"
+
+    def _start_once(self) -> "subprocess.Popen[bytes]":
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        configuration = self._write_configuration()
+        self._pid_file.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [str(binary()), str(configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the supervisor, which stops Redis after the workers
+            )
 
     def _answers(self) -> bool:
         try:

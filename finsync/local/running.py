@@ -8,6 +8,14 @@ from pathlib import Path
 import psutil
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of this id lives; one that ended and only waits to be collected by its parent does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
 def process_of(pid_file: Path, program: str) -> psutil.Process | None:
     """Return the living process whose id stands first in ``pid_file``, if it really runs ``program``."""
     try:

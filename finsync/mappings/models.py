@@ -33,8 +33,11 @@ class MappingVersion(models.Model):
         db_table = "mapping_version"
         constraints = [
             models.UniqueConstraint(fields=["name", "version"], name="mapping_version_once"),
-            models.UniqueConstraint(fields=["name", "base_version"], name="mapping_one_successor",
-                                    condition=~models.Q(state__in=("DRAFT", "SUBMITTED", "REJECTED"))),
+            models.UniqueConstraint(
+                fields=["name", "base_version"],
+                name="mapping_one_successor",
+                condition=~models.Q(state__in=("DRAFT", "SUBMITTED", "REJECTED")),
+            ),
             models.UniqueConstraint(fields=["name"], condition=models.Q(state="ACTIVE"), name="one_active_mapping"),
             models.CheckConstraint(condition=~models.Q(author=models.F("approver")), name="author_is_not_approver"),
             models.CheckConstraint(

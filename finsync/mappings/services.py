@@ -61,7 +61,9 @@ def active_tables() -> ActiveTables:
     return ActiveTables(rules, sets)
 
 
-def propose(name: str, document: Mapping[str, Any], author: AbstractBaseUser, *, effective_from: date, reason: str) -> MappingVersion:
+def propose(
+    name: str, document: Mapping[str, Any], author: AbstractBaseUser, *, effective_from: date, reason: str
+) -> MappingVersion:
     """Save the next version of a table as SUBMITTED, frozen under its hash.
 
     Raises MappingInvalid where the document uses an undeclared word, overlaps or leaves a gap that can be decided.
@@ -110,12 +112,16 @@ def _checked(kind: str, document: Mapping[str, Any]) -> str:
         rule_set = parse_rule_set(document)
         sets = {name: table for name, (table, _) in active_tables().sets.items()}
         problems, coverage, digest = (
-            validate_rule_set(rule_set, sets), find_in_rule_set(rule_set), rule_set.content_hash,
+            validate_rule_set(rule_set, sets),
+            find_in_rule_set(rule_set),
+            rule_set.content_hash,
         )
     else:
         mapping_set = parse_mapping_set(document)
         problems, coverage, digest = (
-            validate_mapping_set(mapping_set), find_in_mapping_set(mapping_set), mapping_set.content_hash,
+            validate_mapping_set(mapping_set),
+            find_in_mapping_set(mapping_set),
+            mapping_set.content_hash,
         )
     # A gap is no error: what no row covers is refused when it is met. An overlap could post to two accounts.
     findings = [f"{problem.path}: {problem.message}" for problem in problems]

@@ -13,6 +13,7 @@ from finsync.core.keys import business_key, content_hash
 from finsync.core.mapping.evaluate import Item
 from finsync.core.mapping.vocabulary import Per, Scalar
 from finsync.core.money import Money
+from finsync.core.pricing import added_net
 from finsync.core.records import (
     ChangeType,
     ContractVersionRecord,
@@ -117,7 +118,7 @@ def _contract_version(record: ContractVersionRecord) -> Plan:
     previous = business_key("contract", record.entity, record.contract_number, f"v{record.version - 1}")
     words = f"{record.contract_number} v{record.version} from {record.effective_date.isoformat()}"
 
-    def draft(role: str, doc_type: DocType, *needs: NeedOf) -> Draft:
+    def draft(role: str, doc_type: DocType, amount: Money | None, *needs: NeedOf) -> Draft:
         before = (NeedOf(role="previous", doc_type=doc_type, business_key=previous),) if record.version > 1 else ()
         return Draft(
             role=role,
@@ -125,7 +126,7 @@ def _contract_version(record: ContractVersionRecord) -> Plan:
             business_key=record.business_key,
             entity=record.entity,
             currency=record.currency,
-            amount=None,
+            amount=amount,
             record=record,
             narrative=words,
             document_date=record.effective_date,
@@ -138,7 +139,7 @@ def _contract_version(record: ContractVersionRecord) -> Plan:
 
     customer = NeedOf(role="customer", doc_type=DocType.CUSTOMER, business_key=party)
     return Plan(
-        (draft("billing", DocType.SUBSCRIPTION, customer), draft("revenue", DocType.REVENUE_CONTRACT)),
+        (draft("billing", DocType.SUBSCRIPTION, None, customer), draft("revenue", DocType.REVENUE_CONTRACT, added_net(record))),
         f"version {record.version} goes to billing and to the revenue engine with its effective date",
     )
 

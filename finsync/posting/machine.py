@@ -157,7 +157,9 @@ def send(claim: Claim, connector: Connector, monotonic: Callable[[], float]) -> 
     return _answer_to(receipt, claim.document)
 
 
-def record(store: PostingStore, claim: Claim, answer: Answer, chance: float, evidence: Sequence[Exchange] = ()) -> Move | None:
+def record(
+    store: PostingStore, claim: Claim, answer: Answer, chance: float, evidence: Sequence[Exchange] = ()
+) -> Move | None:
     """Write down what came of a send; None where somebody else has meanwhile taken the posting."""
     move = rules.after_send(claim.ticket.standing, claim.ticket.route, answer, chance)
     note = Note(
@@ -179,12 +181,8 @@ def _answer_to(receipt: Receipt, document: PostingDocument) -> Answer:
     if not receipt.document_id or not same_ref:
         return Answer(verdict=Verdict.UNKNOWN, detail=f"the answer does not name our document: {receipt!r}")
     if document.amount is not None and receipt.echoed_amount != document.amount:
-        return Answer(
-            verdict=Verdict.UNKNOWN, detail=f"{document.amount} was sent, {receipt.echoed_amount} came back"
-        )
-    return Answer(
-        verdict=Verdict.POSTED, detail=receipt.number, document_id=receipt.document_id, number=receipt.number
-    )
+        return Answer(verdict=Verdict.UNKNOWN, detail=f"{document.amount} was sent, {receipt.echoed_amount} came back")
+    return Answer(verdict=Verdict.POSTED, detail=receipt.number, document_id=receipt.document_id, number=receipt.number)
 
 
 def _answer_of(error: Exception) -> Answer:
@@ -291,7 +289,7 @@ def _kept(evidence: Sequence[Exchange]) -> dict[str, Any]:
 
 
 def readable(body: bytes) -> Any:
-    """Return a body as JSON values where it is JSON without traps, else as text; at most EVIDENCE_CHARACTERS_MAX of it."""
+    """Return a body as JSON values where it is JSON without traps, else as text, cut at EVIDENCE_CHARACTERS_MAX."""
     text = body[: EVIDENCE_CHARACTERS_MAX * 4].decode("utf-8", "replace").replace("\x00", "\ufffd")
     if len(text) > EVIDENCE_CHARACTERS_MAX:
         return f"{text[:EVIDENCE_CHARACTERS_MAX]} … ({len(body)} bytes)"

@@ -28,7 +28,11 @@ CUSTOMER_LETTERS_MIN = 3  # a shorter text is looked for among ids only
 STEPS = ("Planned", "Released", "Sent", "Confirmed")
 
 VIEWS = (
-    ("all", "All"), ("waiting", "Waiting"), ("doubt", "In doubt"), ("stopped", "Exceptions"), ("posted", "Posted"),
+    ("all", "All"),
+    ("waiting", "Waiting"),
+    ("doubt", "In doubt"),
+    ("stopped", "Exceptions"),
+    ("posted", "Posted"),
 )
 _IN_VIEW = {
     "waiting": Q(status__in=("HELD", "READY", "SENDING", "ACCEPTED")),
@@ -70,8 +74,14 @@ def found_by(text: str) -> Q:
     keys = _keys_of(text)
     customers = [key for key in keys if key.startswith("customer:")]
     asked = (
-        Q(external_ref=text) | Q(erp_number=text) | Q(erp_document_id=text) | Q(correlation_id=text)
-        | Q(contract_number=text) | Q(business_key=text) | Q(business_key__in=keys) | Q(change__aggregate__in=keys)
+        Q(external_ref=text)
+        | Q(erp_number=text)
+        | Q(erp_document_id=text)
+        | Q(correlation_id=text)
+        | Q(contract_number=text)
+        | Q(business_key=text)
+        | Q(business_key__in=keys)
+        | Q(change__aggregate__in=keys)
     )
     return asked | Q(customer_key__in=customers) if customers else asked
 
@@ -149,8 +159,13 @@ def _with_context() -> QuerySet[Posting]:
     )
     need = Need.objects.filter(posting=OuterRef("pk"))
     return Posting.objects.select_related(
-        "connection", "change", "mapping_version", "mapping_version__author", "mapping_version__approver",
-        "reverses", "reversed_by",
+        "connection",
+        "change",
+        "mapping_version",
+        "mapping_version__author",
+        "mapping_version__approver",
+        "reverses",
+        "reversed_by",
     ).annotate(
         customer_name=Subquery(_customer_name()),
         needed=ArraySubquery(
@@ -166,8 +181,12 @@ def _with_context() -> QuerySet[Posting]:
         contract_versions=ArraySubquery(
             version.values(
                 json=JSONObject(
-                    version="version", added="added_price_minor", change="change_type", amendment="amendment_ref",
-                    why="added_price_explanation", change_id="change_id",
+                    version="version",
+                    added="added_price_minor",
+                    change="change_type",
+                    amendment="amendment_ref",
+                    why="added_price_explanation",
+                    change_id="change_id",
                 )
             )
         ),
@@ -180,4 +199,3 @@ def related(change_ids: list[int], contract_number: str, entity: str) -> list[Po
     if contract_number:
         asked |= Q(contract_number=contract_number, entity=entity)
     return list(Posting.objects.filter(asked).select_related("connection").defer("document").order_by("id")[:500])
-

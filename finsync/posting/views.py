@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from exceptions_queue.services.work import NotPossible
+from finsync.audit.services import current_actor
 from finsync.kit import facets, preferences
 from finsync.kit.keyset import Order, page
 from finsync.kit.permissions import Ability, needs
@@ -33,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "view": view,
         "page": found,
         "counted": facets.count(PostingFilter, request.GET, rows, FACETS),
-        "filtered": any(name in request.GET for name in PostingFilter.base_filters),
+        "filtered": any(request.GET.get(name) for name in PostingFilter.base_filters),
         "query": rest.urlencode(),
         "steps": selectors.STEPS,
     }
@@ -50,14 +50,15 @@ def index(request: HttpRequest) -> HttpResponseBase:
 @needs(Ability.RETRY)
 def retry(request: HttpRequest, posting_id: int) -> HttpResponseBase:
     """Start one posting again. What was sent before is looked up first; nothing is sent blindly."""
+    from finsync.posting.services.actions import Conflict
     from finsync.posting.services.actions import retry as start_again
 
     try:
-        outcome = start_again(posting_id)
+        outcome = start_again(posting_id, current_actor())
     except Posting.DoesNotExist:
         raise Http404(f"There is no posting {posting_id}.") from None
-    except NotPossible as refusal:
+    except Conflict as refusal:
         messages.error(request, f"Nothing was started. {refusal}")
     else:
-        messages.success(request, outcome if isinstance(outcome, str) else "The posting is started again.")
+        messages.success(request, f"{outcome[:1].upper()}{outcome[1:]}.".replace("..", "."))
     return go_back(request, reverse("trace", args=[posting_id]))

@@ -116,10 +116,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "finsync.kit.pagination.NewestFirst",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["finsync.kit.parsers.StrictJSON"],
+    "DEFAULT_METADATA_CLASS": None,  # what can be asked stands in /api/schema/
+    "DEFAULT_SCHEMA_CLASS": "finsync.kit.schema.Described",
     "EXCEPTION_HANDLER": "finsync.kit.problems.problem_details",
-    "PAGE_SIZE": 50,
     "COERCE_DECIMAL_TO_STRING": True,
 }
 SPECTACULAR_SETTINGS = {
@@ -127,6 +127,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "DESCRIPTION": "Read what finsync knows of every event, document and exception; replay and retry.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "ENUM_NAME_OVERRIDES": {
+        f"{machine}State": f"finsync.core.lifecycle.{machine}State"
+        for machine in ("Inbox", "Fact", "Posting", "Mapping", "Case", "Run")
+    },
 }
 
 SIMPLE_HISTORY_REVERT_DISABLED = True

@@ -35,6 +35,8 @@ def _local_key(name: str) -> str:
 
 SECRET_KEY = "local-" + _local_key("secret_key")
 FINSYNC_DATA_KEYS = {"local": _local_key("data_key")}
-DATABASES = {"default": database(os.environ.get("DATABASE_URL") or f"postgresql://postgres@/finsync?host={HOME / 'pg'}")}
+DATABASES = {
+    "default": database(os.environ.get("DATABASE_URL") or f"postgresql://postgres@/finsync?host={HOME / 'pg'}")
+}
 REDIS_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'redis' / 'redis.sock'}"
 SESSION_COOKIE_NAME = f"finsync_{os.environ.get('PORT', '8000')}"  # several demos on one host keep apart

@@ -126,7 +126,47 @@ class HomeFigures:
     ages: list[dict[str, Any]]
     variances: list[dict[str, Any]]
     provisioning: list[Progress]
-    bars: list[tuple[int, int]]
+
+    @property
+    def bars(self) -> list[tuple[int, int]]:
+        """Posted and refused documents per hour."""
+        return [(row["posted"], row["refused"]) for row in self.hours]
+
+    @property
+    def refused(self) -> int:
+        """Refusals in the hours shown."""
+        return sum(row["refused"] for row in self.hours)
+
+    @property
+    def bars_label(self) -> str:
+        """The chart in one sentence."""
+        peak = max(self.hours, key=lambda row: row["posted"])
+        return f"Postings per hour, most {peak['posted']} at {peak['hour']:%H:%M} UTC; {self.refused} refused in all"
+
+    @property
+    def axis(self) -> list[datetime]:
+        """The hours named under the chart."""
+        return [self.hours[place]["hour"] for place in (0, 6, 12, 18, HOURS_SHOWN - 1)]
+
+    @property
+    def posted_line(self) -> list[int | None]:
+        """Documents posted per hour."""
+        return [row["posted"] for row in self.hours]
+
+    @property
+    def p50_line(self) -> list[int | None]:
+        """Median latency per hour, in milliseconds; None where nothing was posted."""
+        return [int(row["p50"] * 1000) if row["p50"] is not None else None for row in self.hours]
+
+    @property
+    def p95_line(self) -> list[int | None]:
+        """Latency per hour that 95 of 100 postings stay below, in milliseconds."""
+        return [int(row["p95"] * 1000) if row["p95"] is not None else None for row in self.hours]
+
+    @property
+    def oldest_band(self) -> int:
+        """The longest of the age bars."""
+        return max(row["all_of_them"] for row in self.ages)
 
 
 def read_home(entity: str) -> HomeFigures:
@@ -144,7 +184,6 @@ def read_home(entity: str) -> HomeFigures:
         ages=[row | {"parts": _parts(row)} for row in ages],
         variances=_rows(VARIANCE, values),
         provisioning=provisioning(),
-        bars=[(row["posted"], row["refused"]) for row in hours],
     )
 
 

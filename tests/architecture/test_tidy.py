@@ -21,8 +21,8 @@ STATE_WRITERS = (
 )  # fmt: skip
 # Outside these, a state of the table of states is never assigned; these rooms have none of its rows.
 NO_STATES = ("finsync/local/", "finsync/core/", "connectors/systems/", "connectors/doubles/")
-# Functions in which a float is no amount: seconds to wait, and a version number for sorting.
-FLOATS_THAT_ARE_NO_MONEY = re.compile(r"_?retry_after|http_failure|_version")
+# Functions, variables and arguments in which a float is no amount: seconds to wait, a version number for sorting.
+FLOATS_THAT_ARE_NO_MONEY = re.compile(r"_?retry_after|(.*_)?seconds|_version")
 DECIMAL_FIELDS = re.compile(r"(.*_)?(quantity|rate)")  # amounts are integers of minor units
 FLOAT_FIELDS = re.compile(r".*_seconds")
 TEMPLATES = tuple(sorted((ROOT / "templates").rglob("*.html")))
@@ -53,13 +53,7 @@ def test_functions_fit_a_screen() -> None:
 def test_money_is_never_a_float() -> None:
     wrong = []
     for path in python_files(*ROOMS_OF_MONEY):
-        functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
-        harmless = {
-            id(node)
-            for function in functions
-            if FLOATS_THAT_ARE_NO_MONEY.fullmatch(function.name)
-            for node in ast.walk(function)
-        }
+        harmless = {id(part) for node in ast.walk(tree(path)) if _is_no_money(node) for part in ast.walk(node)}
         wrong += [
             where(path, node)
             for node in ast.walk(tree(path))
@@ -67,6 +61,15 @@ def test_money_is_never_a_float() -> None:
             if "sandbox" not in path.parts and id(node) not in harmless
         ]
     assert not wrong, f"calls float(): {wrong}"
+
+
+def _is_no_money(node: ast.AST) -> bool:
+    """Whether everything inside ``node`` is seconds to wait, or a version number for sorting."""
+    if isinstance(node, ast.keyword):
+        return bool(FLOATS_THAT_ARE_NO_MONEY.fullmatch(node.arg or ""))
+    if isinstance(node, ast.Assign):
+        return all(isinstance(t, ast.Name) and FLOATS_THAT_ARE_NO_MONEY.fullmatch(t.id) for t in node.targets)
+    return isinstance(node, ast.FunctionDef) and bool(FLOATS_THAT_ARE_NO_MONEY.fullmatch(node.name))
 
 
 def test_amounts_are_stored_as_integers() -> None:

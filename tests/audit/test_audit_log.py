@@ -65,7 +65,9 @@ def test_writes_that_history_packages_miss_are_recorded(write):
     assert AuditEntry.objects.filter(actor="user:eve").count() == AuditEntry.objects.count() - before > 0
 
 
-@pytest.mark.parametrize("sql", ["UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log CASCADE"])
+@pytest.mark.parametrize(
+    "sql", ["UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log CASCADE"]
+)
 def test_entries_cannot_be_changed_or_removed_even_by_the_owner(sql):
     make()
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
@@ -93,7 +95,10 @@ def tamper(sql: str) -> None:
         ("UPDATE audit_log SET actor = 'user:nobody' WHERE id = (SELECT min(id) + 5 FROM audit_log)", "was changed"),
         ("DELETE FROM audit_log WHERE id = (SELECT min(id) + 5 FROM audit_log)", "is missing"),
         ("DELETE FROM audit_link WHERE entry_id = (SELECT max(entry_id) FROM audit_link)", "was cut"),
-        ("INSERT INTO audit_log SELECT (jsonb_populate_record(a, '{\"id\": 999999}')).* FROM audit_log a LIMIT 1", "not chained"),
+        (
+            "INSERT INTO audit_log SELECT (jsonb_populate_record(a, '{\"id\": 999999}')).* FROM audit_log a LIMIT 1",
+            "not chained",
+        ),
     ],
     ids=["changed", "deleted", "tail cut", "slipped in"],
 )

@@ -81,7 +81,11 @@ def test_day_45_invoice_before_its_amendment_waits_and_asks_for_the_missing_vers
     apply_all()
     assert not Invoice.objects.exists()
     wish = FetchWish.objects.get()
-    assert (wish.record_type, wish.source_id, wish.aggregate_key) == ("contract_version", "C-1001", "contract:US01:C-1001")
+    assert (wish.record_type, wish.source_id, wish.aggregate_key) == (
+        "contract_version",
+        "C-1001",
+        "contract:US01:C-1001",
+    )
     arrive(contract(version=2, seats=15, added=5, effective=invoice().invoice_date.replace(month=2, day=14)))
     apply_all()
     assert Invoice.objects.get().contract_version == 2

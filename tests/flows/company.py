@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from socketserver import ThreadingMixIn
 
 import httpx
 
@@ -72,16 +72,34 @@ class Company:
     def customer(self, key: str, entity: str, name: str) -> str:
         """Create a customer in the CRM; returns its account id."""
         currency, country = {"US01": ("USD", "US"), "UK01": ("GBP", "GB")}[entity]
-        made = self.tell("salesforce", "accounts", key=key, name=name, entity=entity, currency=currency, country=country)
+        made = self.tell(
+            "salesforce", "accounts", key=key, name=name, entity=entity, currency=currency, country=country
+        )
         return str(made["Id"])
 
-    def sign(self, number: str, account: str, *, start: str = "2026-01-01", seats: int = 10, price: str = "1200.00") -> None:
+    def sign(
+        self, number: str, account: str, *, start: str = "2026-01-01", seats: int = 10, price: str = "1200.00"
+    ) -> None:
         """Sign a contract of one seat product for a year."""
-        self.tell("salesforce", "contracts", contract_number=number, account_id=account, start=start, seats=seats, unit_price=price)
+        self.tell(
+            "salesforce",
+            "contracts",
+            contract_number=number,
+            account_id=account,
+            start=start,
+            seats=seats,
+            unit_price=price,
+        )
 
     def expand(self, number: str, *, effective: str = "2026-02-14", seats: int = 5, ref: str = "A-0002") -> None:
         """Amend a contract by more seats."""
-        self.tell("salesforce", f"contracts/{number}/amendments", amendment_ref=ref, effective_date=effective, delta_seats=seats)
+        self.tell(
+            "salesforce",
+            f"contracts/{number}/amendments",
+            amendment_ref=ref,
+            effective_date=effective,
+            delta_seats=seats,
+        )
 
     def pay(self, invoice: str, entity: str, day: str) -> None:
         """Pay an invoice through the gateway."""
@@ -95,7 +113,9 @@ def company(erp: dict[str, str] | None = None) -> Iterator[Company]:
         door = stack.enter_context(webhook_door())
         urls = {
             name: stack.enter_context(
-                running(double(Store(":memory:"), seed=1, webhook_url=f"{door}/webhooks/{name}/", webhook_secret=SECRET))
+                running(
+                    double(Store(":memory:"), seed=1, webhook_url=f"{door}/webhooks/{name}/", webhook_secret=SECRET)
+                )
             )
             for name, double in DOUBLES.items()
         }

@@ -85,7 +85,14 @@ def test_a_second_delivery_is_acknowledged_and_counted_not_kept_twice(door):
 
 @pytest.mark.parametrize(
     "signature",
-    ["", "t=1,v1=00", "nonsense", signed(event(), "whsec_wrong"), signed(event(), at=time.time() - 301), signed(event(), at=time.time() + 400)],
+    [
+        "",
+        "t=1,v1=00",
+        "nonsense",
+        signed(event(), "whsec_wrong"),
+        signed(event(), at=time.time() - 301),
+        signed(event(), at=time.time() + 400),
+    ],
     ids=["none", "zeros", "garbage", "other secret", "older than 300 s", "from the future"],
 )
 def test_what_is_not_authentic_is_refused_and_not_kept(door, signature):

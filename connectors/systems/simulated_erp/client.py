@@ -50,9 +50,7 @@ class Client:
             return body
         if status in NOT_PROCESSED:
             wait = response.headers.get("retry-after")
-            raise TryLater(
-                f"answered {status}", retry_after_seconds=float(wait) if wait else None, http_status=status
-            )
+            raise TryLater(f"answered {status}", retry_after_seconds=float(wait) if wait else None, http_status=status)
         if status in (401, 403):
             raise AuthFailed(f"answered {status}", http_status=status)
         if status in (404, 422) and isinstance(body, dict):

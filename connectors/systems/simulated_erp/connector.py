@@ -73,7 +73,8 @@ class SimulatedErp:
             "narrative": document.narrative,
             "correlation_id": document.correlation_id,
             "lines": [
-                {"account": line.account, "side": line.side, "amount": _amount(line.amount)} for line in document.journal
+                {"account": line.account, "side": line.side, "amount": _amount(line.amount)}
+                for line in document.journal
             ],
             "refers_to": dict(document.references),
         }
@@ -105,8 +106,8 @@ class SimulatedErp:
             amount = _money(made["amount"])
             if window.start <= dated < window.end and amount is not None:
                 yield Observed(
-                    object="document", key=made["reference"], entity=made["entity"], currency=amount.currency, period="",
-                    amount=amount, state="posted" if made["complete"] else "draft", source_id=made["id"],
+                    object="document", key=made["reference"], entity=made["entity"], currency=amount.currency,
+                    period="", amount=amount, state="posted" if made["complete"] else "draft", source_id=made["id"],
                     document_date=dated,
                 )  # fmt: skip
 

@@ -29,7 +29,7 @@ _LANGUAGE = "en"  # refusals are recognised by their English text
 
 # Open sessions of this process, like a pool of connections: signing in costs the server 0.14 s of password hashing, as
 # much as posting a journal entry. Losing one costs a 401 and another sign-in, nothing else.
-_SESSIONS: dict[tuple[str, str, str, str], tuple[str, int]] = {}
+_SESSIONS: dict[tuple[str, str, str, str], str] = {}
 
 Row = dict[str, Any]
 
@@ -40,7 +40,7 @@ class TrytonClient:
     def __init__(self, transport: Transport, database: str, user: str, password: str) -> None:
         self._transport, self._database, self._user, self._password = transport, database, user, password
         self._account = (transport.base_url, database, user, bytes_hash(password.encode()))
-        self._session, self._user_id = _SESSIONS.get(self._account, ("", 0))
+        self._session = _SESSIONS.get(self._account, "")
         self.touched = False
 
     # ---- questions ---------------------------------------------------------------------------------------------
@@ -121,8 +121,7 @@ class TrytonClient:
     def _answer(self, question: AnswerNeeded) -> None:
         if question.name.rpartition(".")[2] not in ANSWERED_QUESTIONS:
             raise Rejected(f"Tryton asks: {question.text}", code=POST_REJECTED) from question
-        answer = {"user": self._user_id, "name": question.name, "always": False}
-        self._signed_in("model.res.user.warning.create", ([answer],), None, writes=True)
+        self._signed_in("model.res.user.warning.skip", (question.name, False), None, writes=True)
 
     # ---- the wire ----------------------------------------------------------------------------------------------
 
@@ -144,8 +143,7 @@ class TrytonClient:
         except OutcomeUnknown as lost:
             raise TryLater(lost.detail, http_status=lost.http_status) from lost
         session = f"{self._user}:{user_id}:{token}".encode()
-        self._session, self._user_id = "Session " + base64.b64encode(session).decode(), user_id
-        _SESSIONS[self._account] = (self._session, self._user_id)
+        self._session = _SESSIONS[self._account] = "Session " + base64.b64encode(session).decode()
 
     def _signed_in(self, method: str, params: Sequence[Any], context: Mapping[str, Any] | None, *, writes: bool) -> Any:
         fresh = not self._session

@@ -47,6 +47,8 @@ ACCOUNTS = (
 )
 RECEIVABLE, PAYABLE_IN_CHART, DEFERRED_REVENUE, TAX_PAYABLE = "1100", "2.1.1", "2100", "2200"
 
+INVOICE_LAYOUT = "${record.number}: ${record.company.party.name} to ${record.party.name}, ${record.total_amount}\n"
+
 
 def main() -> None:
     """Activate the modules in the named database, then set everything up."""
@@ -74,6 +76,7 @@ def set_up_companies(database: str, api_password: str) -> None:
                 currencies = create_currencies()
                 Pool().get("country.country").create([{"code": code, "name": name} for code, name in COUNTRIES.items()])
                 companies = [set_up_company(currencies, *row) for row in COMPANIES]
+                simplify_invoice_report()
                 create_api_user(companies, api_password)
                 return
             except TransactionError as wish:
@@ -207,6 +210,14 @@ def create_fiscal_year(company, year):
         ]
     )
     Year.create_period(created)
+
+
+def simplify_invoice_report():
+    """Print invoices as one line of text: Tryton renders each one while posting it, the shipped layout in 0.3 s."""
+    Report = Pool().get("ir.action.report")
+    reports = Report.search([("report_name", "=", "account.invoice")])
+    layout = {"template_extension": "txt", "report_content_custom": INVOICE_LAYOUT.encode(), "translatable": False}
+    Report.write(reports, layout)
 
 
 def create_api_user(companies, password):

@@ -113,19 +113,21 @@ def build_environment(venv_dir: Path, progress: Progress = print) -> None:
         mark = venv_dir / "finsync-requirements"
         if not mark.exists() or mark.read_text() != _fingerprint(_REQUIREMENTS):
             progress("ERP packages: installing Tryton into its own virtual environment")
-            _install(venv_dir, progress)
+            _install(venv_dir, progress, lock.fileno())
             mark.write_text(_fingerprint(_REQUIREMENTS))
 
 
-def _install(venv_dir: Path, progress: Progress) -> None:
+def _install(venv_dir: Path, progress: Progress, lock: int) -> None:
+    """Fill a new environment. The steps inherit the lock: one that outlives us when we are killed still holds it."""
     shutil.rmtree(venv_dir, ignore_errors=True)
     if importlib.util.find_spec("pip"):  # our own pip installs into the new environment: saves installing another
-        _run([sys.executable, "-m", "venv", "--without-pip", str(venv_dir)], {}, progress)
+        _run([sys.executable, "-m", "venv", "--without-pip", str(venv_dir)], {}, progress, lock)
         pip = [sys.executable, "-m", "pip", "--python", _python(venv_dir)]
     else:
-        _run([sys.executable, "-m", "venv", str(venv_dir)], {}, progress)
+        _run([sys.executable, "-m", "venv", str(venv_dir)], {}, progress, lock)
         pip = [_python(venv_dir), "-m", "pip"]
-    _run([*pip, "install", "--quiet", "--disable-pip-version-check", "-r", str(_REQUIREMENTS)], {}, progress)
+    packages = ["install", "--quiet", "--disable-pip-version-check", "-r", str(_REQUIREMENTS)]
+    _run([*pip, *packages], {}, progress, lock)
 
 
 def clone(pg_uri: str, database: str, *, replace: bool = False) -> bool:
@@ -201,10 +203,12 @@ def _python(venv_dir: Path) -> str:
     return str(venv_dir / "bin" / "python")
 
 
-def _run(command: list[str], environment: dict[str, str], progress: Progress) -> None:
+def _run(command: list[str], environment: dict[str, str], progress: Progress, *held: int) -> None:
     """Run a step, passing each line it prints to ``progress``."""
     settings = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=held
+    )
     printed = []
     try:
         for line in process.stdout or ():

@@ -1,6 +1,5 @@
 """Facts, lanes and changes: how statements of other systems become what finsync holds true, in order."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 

@@ -40,9 +40,9 @@ def apply_due(lanes: int = 100) -> int:
         if not keys:
             return 0
         waiting: dict[str, list[Fact]] = defaultdict(list)
-        for fact in Fact.objects.filter(
-            aggregate_id__in=keys, state__in=(FactState.PENDING, FactState.HELD)
-        ).order_by("aggregate_id", "ordinal", "id"):
+        for fact in Fact.objects.filter(aggregate_id__in=keys, state__in=(FactState.PENDING, FactState.HELD)).order_by(
+            "aggregate_id", "ordinal", "id"
+        ):
             waiting[fact.aggregate_id].append(fact)
         lane_rows = Aggregate.objects.in_bulk(keys)
         # Dependencies first inside one claim, so that a customer and its invoice need one pass, not two.
@@ -107,10 +107,15 @@ def _decide_one(lane: Aggregate, fact: Fact) -> int:
             return 0
         case Verdict.CONFLICT:
             _finish(fact, FactState.CONFLICT)
-            _raise(fact, "ING_VERSION_CONFLICT", {"connection": fact.source_system, "aggregate": lane.key,
-                                                  "version": fact.ordinal}, decision.explanation)
-            wish_fetch(*_fetch_address(record), system=fact.source_system, aggregate_key=lane.key,
-                       reason=decision.explanation)
+            _raise(
+                fact,
+                "ING_VERSION_CONFLICT",
+                {"connection": fact.source_system, "aggregate": lane.key, "version": fact.ordinal},
+                decision.explanation,
+            )
+            wish_fetch(
+                *_fetch_address(record), system=fact.source_system, aggregate_key=lane.key, reason=decision.explanation
+            )
     return 1
 
 
@@ -134,7 +139,11 @@ def _apply(lane: Aggregate, fact: Fact, record: Record) -> None:
     )
     write_entity(record, change)
     SourceAlias.objects.bulk_create(
-        [SourceAlias(system=lineage.system, object=lineage.object, source_id=lineage.source_id, aggregate_key=lane.key)],
+        [
+            SourceAlias(
+                system=lineage.system, object=lineage.object, source_id=lineage.source_id, aggregate_key=lane.key
+            )
+        ],
         ignore_conflicts=True,
     )
     lane.ordinal, lane.content_hash = fact.ordinal, fact.content_hash

@@ -21,8 +21,8 @@ from finsync.canonical.models import (
     Subscription,
     TaxLine,
 )
-from finsync.core.money import Money
-from finsync.core.proration import prorate
+from finsync.core.money import total
+from finsync.core.pricing import added_share
 from finsync.core.records import (
     ContractVersionRecord,
     CustomerRecord,
@@ -35,7 +35,6 @@ from finsync.core.records import (
     invoice_key,
     to_json,
 )
-
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -87,21 +86,9 @@ def _customer(record: CustomerRecord, change: CanonicalChange) -> None:
     )
 
 
-def added_price(record: ContractVersionRecord) -> tuple[Money, str]:
-    """Return the price of what a contract version adds, by its own proration rule, and how it was worked out."""
-    price, words = Money.zero(record.currency), []
-    for line in record.added:
-        share = prorate(
-            line.unit_price, line.quantity, line.start, line.end, max(record.effective_date, line.start),
-            record.proration, line.price_period_months,
-        )
-        price += share.amount
-        words.append(share.explanation)
-    return price, "; ".join(words)
-
-
 def _contract_version(record: ContractVersionRecord, change: CanonicalChange) -> None:
-    price, explanation = added_price(record)
+    shares = [added_share(record, line) for line in record.added]
+    price = total((share.amount for share in shares), record.currency)
     before = Contract.objects.filter(entity=record.entity, number=record.contract_number).first()
     contract = _save(
         Contract,
@@ -123,7 +110,7 @@ def _contract_version(record: ContractVersionRecord, change: CanonicalChange) ->
         change_type=record.change_type,
         amendment_ref=record.amendment_ref,
         added_price_minor=price.minor,
-        added_price_explanation=explanation,
+        added_price_explanation="; ".join(share.explanation for share in shares),
         lines=stated["lines"],
         added=stated["added"],
         proration=stated["proration"],

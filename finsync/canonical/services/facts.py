@@ -67,7 +67,9 @@ def _fact(statement: Statement) -> Fact:
         record=to_json(record),
         origin=statement.origin,
         state=FactState.PENDING if mine else FactState.STALE,
-        explanation="" if mine else f"{lineage.system} is not the system of record for {record.record_type}; kept, not applied",
+        explanation=""
+        if mine
+        else f"{lineage.system} is not the system of record for {record.record_type}; kept, not applied",
     )
 
 

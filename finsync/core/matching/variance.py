@@ -54,6 +54,7 @@ def classify(
     count_b: int = 1,
     manual: bool = False,
     a_expects_b: bool = True,
+    amount_may_lag: bool = False,
     names: tuple[str, str] = ("A", "B"),
 ) -> Variance:
     """Classify one pair; ``a`` is the side upstream.
@@ -61,15 +62,17 @@ def classify(
     ``age`` is the time since the younger side last changed, ``sla`` what the leg between them may take. ``tolerance``
     is the rounding allowance per document (``None``: zero, as for ledger control accounts); it hides amounts only,
     never counts or states. ``count_a`` and ``count_b`` are how many documents carry the key; ``manual`` says that a
-    side was made or changed by hand; ``a_expects_b`` is false where A's state asserts that B must be absent (a draft).
+    side was made or changed by hand; ``a_expects_b`` is false where A's state asserts that B must be absent (a draft);
+    ``amount_may_lag`` marks balances and totals, which differ while a document between the sides is on its way.
 
     The first that applies: DUPLICATE, then for one side alone MATCHED (rightly absent), MANUAL, IN_TRANSIT, MISSING;
-    for both STATE (must be absent), MANUAL or AMOUNT, IN_TRANSIT or STATE, TIMING_CUTOFF, ROUNDING, MATCHED.
+    for both STATE (must be absent), MANUAL, IN_TRANSIT (amounts that may lag) or AMOUNT, IN_TRANSIT or STATE,
+    TIMING_CUTOFF, ROUNDING, MATCHED.
     Raises ``ValueError`` if both sides are missing.
     """
     if a is None and b is None:
         raise ValueError("a pair needs at least one side")
-    pair = _Pair(a, b, age <= sla, tolerance, manual, a_expects_b, *names)
+    pair = _Pair(a, b, age <= sla, tolerance, manual, a_expects_b, amount_may_lag, *names)
     if (a is not None and count_a > 1) or (b is not None and count_b > 1):
         words = f"{pair.name_a} has {count_a if a else 0}, {pair.name_b} has {count_b if b else 0}"
         return Variance(VarianceClass.DUPLICATE, pair.difference, words)
@@ -86,6 +89,7 @@ class _Pair:
     tolerance: Money | None
     manual: bool
     a_expects_b: bool
+    amount_may_lag: bool
     name_a: str
     name_b: str
 
@@ -122,7 +126,11 @@ class _Pair:
         if difference is None:
             return Variance(kind, None, words)
         allowed = Money.zero(difference.currency) if self.tolerance is None else self.tolerance
-        return Variance(kind, difference, f"{words}: {difference} apart") if abs(difference) > allowed else None
+        if abs(difference) <= allowed:
+            return None
+        if self.amount_may_lag and self.within_sla and not self.manual:
+            return Variance(VarianceClass.IN_TRANSIT, difference, f"{words}; what makes the difference is on its way")
+        return Variance(kind, difference, f"{words}: {difference} apart")
 
     def state_break(self, a: Observed, b: Observed) -> Variance | None:
         """State, version or period differ; version 0 means the system keeps none."""

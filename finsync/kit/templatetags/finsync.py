@@ -6,7 +6,8 @@ Money has exactly one way onto a page: ``{% money minor "USD" %}``, from whole m
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -109,7 +110,10 @@ def age(at: datetime | None, suffix: str = "") -> SafeString:
         return mark_safe('<span class="mut">never</span>')
     return format_html(
         '<time datetime="{}" title="{}">{}{}</time>',
-        at.isoformat(timespec="seconds"), wording.moment(at), wording.span(timezone.now() - at), suffix,
+        at.isoformat(timespec="seconds"),
+        wording.moment(at),
+        wording.span(timezone.now() - at),
+        suffix,
     )
 
 
@@ -120,6 +124,24 @@ def sla(due: datetime | None, state: str = "") -> SafeString:
         return mark_safe('<span class="mut">–</span>')
     words, tone = wording.sla(due, timezone.now(), paused=state == "SNOOZED")
     return format_html('<span class="sla {}">{}</span>', tone, words)
+
+
+@register.filter
+def span(length: timedelta | None) -> str:
+    """A length of time in its two largest units."""
+    return wording.span(length) if length is not None else "–"
+
+
+@register.filter
+def seconds(count: float | Decimal | None) -> str:
+    """A number of seconds as a length of time, an en dash for none."""
+    return wording.milliseconds(int(count * 1000)) if count is not None else "–"
+
+
+@register.filter
+def until(start: datetime, end: datetime | None) -> str:
+    """How long it took from one instant to another, an en dash while it lasts."""
+    return wording.milliseconds(int((end - start).total_seconds() * 1000)) if end is not None else "–"
 
 
 @register.filter
@@ -156,7 +178,10 @@ def sev(priority: str, label: bool = True) -> SafeString:
     word = _PRIORITY_WORDS.get(priority, priority)
     return format_html(
         '<span class="sev {}">{}<span class="{}">{}</span></span>',
-        word.lower(), drawing.severity_bars(priority), "" if label else "vh", word,
+        word.lower(),
+        drawing.severity_bars(priority),
+        "" if label else "vh",
+        word,
     )
 
 
@@ -195,6 +220,12 @@ def actor(name: str) -> str:
 def tail(key: str) -> str:
     """What a person calls a business key."""
     return wording.tail(key)
+
+
+@register.filter
+def sentence(text: str) -> str:
+    """A text that ends with exactly one full stop."""
+    return f"{text.rstrip().rstrip('.')}." if text.strip() else ""
 
 
 @register.filter

@@ -48,7 +48,11 @@ class Command(BaseCommand):
                     unreachable_since = 0.0
                 else:
                     unreachable_since = unreachable_since or time.monotonic()
-                if options["inline"] and unreachable_since and time.monotonic() - unreachable_since > INLINE_AFTER_SECONDS:
+                if (
+                    options["inline"]
+                    and unreachable_since
+                    and time.monotonic() - unreachable_since > INLINE_AFTER_SECONDS
+                ):
                     self._work()
                 if time.monotonic() > beat_at:
                     self._beat("Redis unreachable" if unreachable_since else "")

@@ -2,5 +2,16 @@
 
 from finsync.posting.models.period import AccountingPeriod
 from finsync.posting.models.posting import Attempt, Lane, Need, Posting, PostingLine, PostingMove, Recognition
+from finsync.posting.models.proposal import Proposal
 
-__all__ = ["AccountingPeriod", "Attempt", "Lane", "Need", "Posting", "PostingLine", "PostingMove", "Recognition"]
+__all__ = [
+    "AccountingPeriod",
+    "Attempt",
+    "Lane",
+    "Need",
+    "Posting",
+    "PostingLine",
+    "PostingMove",
+    "Proposal",
+    "Recognition",
+]

@@ -76,7 +76,8 @@ class Posting(models.Model):
             models.UniqueConstraint(fields=["connection", "doc_type", "business_key"], name="posting_i1_key"),
             models.UniqueConstraint(
                 fields=["connection", "doc_type", "erp_document_id"],
-                condition=models.Q(erp_document_id__isnull=False),
+                # An amended subscription is the same object of the target, changed; everything else is a new document.
+                condition=models.Q(erp_document_id__isnull=False) & ~models.Q(doc_type="subscription"),
                 name="posting_i2_one_effect",
             ),
             models.CheckConstraint(

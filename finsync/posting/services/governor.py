@@ -17,13 +17,12 @@ from finsync.audit.services import recording
 from finsync.core import pace
 from finsync.core.pace import Allowance, Pace
 from finsync.core.posting import Answer, Verdict
-from finsync.posting.services import desk
+from finsync.posting.services import desk, sql
 from finsync.posting.services.doors import door
-from finsync.posting.services.rows import Row, fetch
+from finsync.posting.services.rows import Row, fetch, run
 
 logger = logging.getLogger(__name__)
 
-SUCCESS_NOTED_EVERY_SECONDS = 5  # a busy route's row is not rewritten with every success
 DETAIL_CHARACTERS_MAX = 500
 
 # Under way: claimed by somebody whose lease still runs.
@@ -84,10 +83,11 @@ def spend(connection_id: int, calls: int) -> None:
 
 
 def note_answer(connection: Connection, answer: Answer, asked_at: datetime) -> None:
-    """Learn from one send: the route works, is throttled, or fails and may have to pause."""
+    """Learn from one send that did not work: the route is throttled, or fails and may have to pause.
+
+    That it works is written down with the posting's own move.
+    """
     match answer.verdict:
-        case Verdict.NOT_SENT:
-            return
         case Verdict.TRY_LATER:
             note_error(
                 connection,
@@ -98,14 +98,12 @@ def note_answer(connection: Connection, answer: Answer, asked_at: datetime) -> N
             note_error(connection, AuthFailed(answer.detail, http_status=answer.http_status), asked_at)
         case Verdict.UNKNOWN:
             _failed(connection, answer.detail)
-        case _:
-            note_success(connection)
 
 
 def note_success(connection: Connection) -> None:
-    """The route works."""
+    """The route answered a look-up."""
     with database.cursor() as cursor:
-        cursor.execute(WORKED, [connection.pk, SUCCESS_NOTED_EVERY_SECONDS])
+        cursor.execute(WORKED, [connection.pk, sql.SUCCESS_NOTED_EVERY_SECONDS])
 
 
 def note_error(connection: Connection, error: ConnectorError, asked_at: datetime) -> None:
@@ -162,6 +160,7 @@ def _resume(connection: Connection, answer: str) -> None:
         row.state, row.state_reason, row.probe_at, row.failures_in_a_row = ConnectionState.ACTIVE, answer[:500], None, 0
         row.last_success_at = timezone.now()
         row.save()
+        run(sql.WAKE_DOUBTS, [connection.pk])
         desk.take_route_off(connection.pk, f"answers again: {answer}")
 
 

@@ -153,9 +153,7 @@ def create_posting(draft: Draft, connection: Connection, change: CanonicalChange
 def raise_mapping_case(posting: Posting, refusal: Refused) -> None:
     """Put a document that no approved row covers on the desk, under the row that is missing."""
     if refusal.code == "ERP_UNBALANCED_JE":
-        dimensions: dict[str, object] = {
-            "event": refusal.mapping_set, "rule": str(refusal.inputs.get("rule", ""))
-        }
+        dimensions: dict[str, object] = {"event": refusal.mapping_set, "rule": str(refusal.inputs.get("rule", ""))}
     else:
         dimensions = {"mapping_set": refusal.mapping_set, "inputs": dict(refusal.inputs)}
     raise_case(
@@ -212,7 +210,10 @@ def _alarm(change: CanonicalChange, code: str, detail: str) -> None:
         code,
         dimensions=by_code[code],
         subject=Subject(
-            type="change", id=change.pk, business_key=change.business_key, correlation_id=change.correlation_id,
+            type="change",
+            id=change.pk,
+            business_key=change.business_key,
+            correlation_id=change.correlation_id,
             detail=detail,
         ),
         entity=change.entity,

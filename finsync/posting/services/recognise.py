@@ -20,7 +20,7 @@ from finsync.posting.services.plan import Targets, create_posting
 
 # Ended months of current schedules whose planned revenue differs from what journals recognise so far.
 DUE = """
-SELECT sp.id, sp.amount_minor - coalesce(sum(r.amount_minor), 0) AS difference
+SELECT sp.id, (sp.amount_minor - coalesce(sum(r.amount_minor), 0))::bigint AS difference
   FROM schedule_period sp
   JOIN revenue_schedule rs ON rs.id = sp.schedule_id AND rs.current
   LEFT JOIN posting_recognition r
@@ -46,12 +46,10 @@ def recognise_due(batch: int = 200) -> int:
             return 0
         targets, tables = Targets(), active_tables()
         periods = SchedulePeriod.objects.select_related("schedule__change").in_bulk([row[0] for row in due])
-        for period_id, difference in due:
-            _plan_journal(periods[period_id], difference, targets, tables)
-    return len(due)
+        return sum(_plan_journal(periods[period_id], difference, targets, tables) for period_id, difference in due)
 
 
-def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Targets, tables: ActiveTables) -> None:
+def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Targets, tables: ActiveTables) -> int:
     schedule: RevenueSchedule = period.schedule
     record = from_json("revenue_schedule", schedule.change.record)
     assert isinstance(record, RevenueScheduleRecord)
@@ -64,7 +62,8 @@ def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Target
         Money(difference_minor, schedule.currency),
         contract.account_id if contract else "",
     )
-    for connection in targets.of(draft, record.lineage.system):
+    ledgers = targets.of(draft, record.lineage.system)
+    for connection in ledgers:
         posting = create_posting(draft, connection, schedule.change, tables)
         Recognition.objects.get_or_create(
             entity=schedule.entity,
@@ -73,6 +72,7 @@ def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Target
             schedule_version=schedule.schedule_version,
             defaults={"posting": posting, "currency": schedule.currency, "amount_minor": difference_minor},
         )
+    return len(ledgers)
 
 
 def draft_again(posting: Posting, record: Record, make: Callable[..., Draft]) -> Draft:
@@ -82,6 +82,10 @@ def draft_again(posting: Posting, record: Record, make: Callable[..., Draft]) ->
     contract = Contract.objects.filter(entity=posting.entity, number=posting.contract_number).first()
     ends_on = posting.not_before or posting.document_date + timedelta(days=1)
     return make(
-        record, done.period, ends_on, posting.document_date, Money(done.amount_minor, done.currency),
+        record,
+        done.period,
+        ends_on,
+        posting.document_date,
+        Money(done.amount_minor, done.currency),
         contract.account_id if contract else "",
     )

@@ -114,8 +114,10 @@ def draft_of(posting: Posting) -> Draft:
 def _fits_period(posting: Posting) -> bool:
     """Move a document of a closed period to the first day of the next open one, keeping its original period.
 
-    Policy: domain.md 1.1. A connection that does not know its periods accepts any date.
+    Policy: domain.md 1.1. A connection that does not know its periods accepts any date, and master data has none.
     """
+    if posting.amount_minor is None:
+        return True
     periods = AccountingPeriod.objects.filter(connection=posting.connection, entity=posting.entity)
     mine = periods.filter(start__lte=posting.accounting_date, end__gt=posting.accounting_date).first()
     if mine is None or mine.open:

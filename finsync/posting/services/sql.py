@@ -6,9 +6,15 @@
 from functools import cache
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from finsync.core.lifecycle import PostingState
 from finsync.core.posting import Move
-from finsync.posting.machine import Ticket
+from finsync.posting.machine import Note, Ticket
+
+SUCCESS_NOTED_EVERY_SECONDS = 5  # a busy route's row is not rewritten with every success
+OUTCOME_CHARACTERS_MAX = 20
+ANSWERED = (PostingState.POSTED, PostingState.ACCEPTED, PostingState.REJECTED)
 
 # What is read of a posting wherever it is taken: the row, its journal, its references, its first send and its doubt.
 _COLUMNS = """
@@ -40,37 +46,35 @@ SELECT id, key FROM posting_lane_head
 """
 HEADS = f"""
 SELECT {_COLUMNS}, NULL AS first_sent_at, NULL AS doubtful_since
-  FROM unnest(%s::bigint[], %s::text[]) AS wanted(connection_id, key)
+  FROM unnest(%(keys)s::text[]) AS wanted(key)
  CROSS JOIN LATERAL (
    SELECT * FROM posting q
-    WHERE q.connection_id = wanted.connection_id AND q.lane = wanted.key AND q.status = 'READY'
+    WHERE q.connection_id = %(connection)s AND q.lane = wanted.key AND q.status = 'READY'
     ORDER BY q.id LIMIT 1 FOR UPDATE SKIP LOCKED) p
 """  # noqa: S608
 REST_LANE = "UPDATE posting_lane_head SET next_action_at = %s, lease_until = NULL WHERE id = %s"
+# One statement takes them all: lease and fence of each posting, its attempt, its lane, and the route's pace.
 TAKE = """
-UPDATE posting SET status = 'SENDING', status_reason = '', fence = fence + 1, sends = sends + 1,
-       attempts = attempts + 1, lookups = 0, negatives = 0, first_negative_at = NULL, lease_owner = %(owner)s,
-       lease_until = %(now)s + make_interval(secs => %(lease)s),
-       last_lease_until = %(now)s + make_interval(secs => %(lease)s),
-       next_action_at = %(now)s + make_interval(secs => %(lease)s), verify_at = NULL
- WHERE id = ANY(%(ids)s) AND status = 'READY'
-RETURNING id, fence, sends, attempts, lease_until
-"""
-OPEN_SEND = """
-INSERT INTO posting_attempt (posting_id, fence, kind, owner, started_at, request, request_hash, detail, response)
-VALUES (%s, %s, 'SEND', %s, %s, %s, %s, '', '{}')
-"""
-LEASE_LANES = """
-UPDATE posting_lane_head SET lease_until = %(now)s + make_interval(secs => %(lease)s),
-       next_action_at = %(now)s + make_interval(secs => %(lease)s) WHERE id = ANY(%(ids)s)
-"""
-# A lane woken during the send keeps that earlier time (its posting may be newer than this statement's snapshot).
-FREE_LANE = """
-UPDATE posting_lane_head h SET lease_until = NULL,
-       next_action_at = CASE WHEN h.next_action_at < h.lease_until THEN h.next_action_at ELSE (
-         SELECT q.next_action_at FROM posting q
-          WHERE q.connection_id = h.connection_id AND q.lane = h.key AND q.status = 'READY' ORDER BY q.id LIMIT 1) END
- WHERE h.id = %(lane)s AND h.lease_until = %(lease_until)s
+WITH taken AS (
+  UPDATE posting SET status = 'SENDING', status_reason = '', fence = fence + 1, sends = sends + 1,
+         attempts = attempts + 1, lookups = 0, negatives = 0, first_negative_at = NULL, lease_owner = %(owner)s,
+         lease_until = %(now)s + make_interval(secs => %(lease)s),
+         last_lease_until = %(now)s + make_interval(secs => %(lease)s),
+         next_action_at = %(now)s + make_interval(secs => %(lease)s), verify_at = NULL
+   WHERE id = ANY(%(ids)s) AND status = 'READY'
+  RETURNING id, fence, sends, attempts, lease_until),
+opened AS (
+  INSERT INTO posting_attempt (posting_id, fence, kind, owner, started_at, request, request_hash, detail, response)
+  SELECT taken.id, taken.fence, 'SEND', %(owner)s, %(now)s, sent.body::jsonb, sent.hash, '', '{}'
+    FROM taken JOIN unnest(%(ids)s::bigint[], %(bodies)s::text[], %(hashes)s::text[]) AS sent(id, body, hash)
+      ON sent.id = taken.id),
+leased AS (
+  UPDATE posting_lane_head SET lease_until = %(now)s + make_interval(secs => %(lease)s),
+         next_action_at = %(now)s + make_interval(secs => %(lease)s) WHERE id = ANY(%(lanes)s)),
+paced AS (
+  UPDATE connection SET tokens = %(tokens)s, tokens_at = %(tokens_at)s, concurrency_now = %(concurrency)s,
+         concurrency_changed_at = %(concurrency_changed_at)s WHERE id = %(connection)s)
+SELECT * FROM taken
 """
 WAKE_LANE = """
 INSERT INTO posting_lane_head (connection_id, key, next_action_at)
@@ -84,21 +88,48 @@ ON CONFLICT (connection_id, key) DO UPDATE
 
 @cache
 def move(clock: str) -> str:
-    """Return the compare-and-set that applies any move."""
+    """Return the compare-and-set that applies any move and ends its attempt and, after a send, its lane's lease.
+
+    A lane woken during the send keeps that earlier time: its posting may be newer than this statement's snapshot.
+    """
     return f"""
-UPDATE posting SET status = %(to)s, status_reason = %(reason)s, exception_code = %(code)s, lease_owner = NULL,
-       lease_until = NULL, next_action_at = {clock} + make_interval(secs => %(next)s),
-       attempts = CASE WHEN %(fresh)s THEN 0 ELSE greatest(attempts - %(refund)s, 0) END,
-       intent = coalesce(%(intent)s, intent), resume_id = coalesce(%(resume_id)s, resume_id), lookups = %(lookups)s,
-       negatives = %(negatives)s, first_negative_at = %(first_negative_at)s, erp_document_id = %(document_id)s,
-       erp_number = %(number)s, posted_at = CASE WHEN %(to)s = 'POSTED' THEN {clock} END,
-       verify_at = {clock} + make_interval(secs => %(verify)s), verified_count = 0
- WHERE id = %(id)s AND fence = %(fence)s AND status = %(frm)s AND (NOT %(while_leased)s OR lease_until > {clock})
+WITH moved AS (
+  UPDATE posting SET status = %(to)s::text, status_reason = %(reason)s, exception_code = %(code)s, lease_owner = NULL,
+         lease_until = NULL, next_action_at = {clock} + make_interval(secs => %(next)s), fence = fence + %(bump)s,
+         attempts = CASE WHEN %(fresh)s THEN 0 ELSE greatest(attempts - %(refund)s, 0) END,
+         intent = coalesce(%(intent)s, intent), resume_id = coalesce(%(resume_id)s, resume_id), lookups = %(lookups)s,
+         negatives = %(negatives)s, first_negative_at = %(first_negative_at)s, erp_document_id = %(document_id)s,
+         erp_number = %(number)s, posted_at = CASE WHEN %(to)s::text = 'POSTED' THEN {clock} END,
+         verify_at = {clock} + make_interval(secs => %(verify)s), verified_count = 0
+   WHERE id = %(id)s AND fence = %(fence)s AND status = %(frm)s AND (NOT %(while_leased)s OR lease_until > {clock})
+  RETURNING id, connection_id, lane, doc_type, business_key, next_action_at),
+closed AS (
+  UPDATE posting_attempt a SET finished_at = clock_timestamp(), outcome = %(outcome)s, detail = %(detail)s,
+         http_status = %(http_status)s, elapsed_ms = %(elapsed_ms)s, retry_after_seconds = %(retry_after)s,
+         response = %(response)s
+    FROM moved WHERE a.posting_id = moved.id AND a.fence = %(fence)s AND a.kind = %(kind)s AND a.outcome IS NULL),
+freed AS (
+  UPDATE posting_lane_head h SET lease_until = NULL,
+         next_action_at = CASE WHEN h.next_action_at < h.lease_until THEN h.next_action_at ELSE least(
+           CASE WHEN %(to)s::text = 'READY' THEN moved.next_action_at END,
+           (SELECT q.next_action_at FROM posting q WHERE q.connection_id = h.connection_id AND q.lane = h.key
+               AND q.status = 'READY' ORDER BY q.id LIMIT 1)) END
+    FROM moved WHERE h.id = %(lane)s AND h.lease_until = %(lease_until)s),
+works AS (
+  UPDATE connection c SET failures_in_a_row = 0, last_success_at = clock_timestamp()
+    FROM moved WHERE c.id = moved.connection_id AND %(route_works)s
+     AND (c.failures_in_a_row > 0 OR c.last_success_at IS NULL
+          OR c.last_success_at < clock_timestamp() - make_interval(secs => {SUCCESS_NOTED_EVERY_SECONDS})))
+SELECT id, %(to)s::text = 'POSTED' AND EXISTS (
+    SELECT 1 FROM posting_need n JOIN posting p ON p.id = n.posting_id
+     WHERE n.business_key = moved.business_key AND n.doc_type = moved.doc_type AND n.met_at IS NULL
+       AND p.connection_id = moved.connection_id) AS awaited FROM moved
 """  # noqa: S608
 
 
-def move_values(ticket: Ticket, wanted: Move) -> dict[str, Any]:
-    """Return the parameters of ``move``."""
+def move_values(ticket: Ticket, wanted: Move, note: Note) -> dict[str, Any]:
+    """Return the parameters of ``move``. A move without an attempt (a person's, the router's) makes the fence grow."""
+    sent = ticket.attempt == "SEND"
     parked = wanted.to in (PostingState.EXCEPTION, PostingState.REJECTED)
     return {
         "id": ticket.subject.posting_id,
@@ -119,6 +150,26 @@ def move_values(ticket: Ticket, wanted: Move) -> dict[str, Any]:
         "number": wanted.number,
         "verify": wanted.verify_seconds,
         "while_leased": wanted.while_leased,
+        "bump": 0 if ticket.attempt else 1,
+        "lane": ticket.lane_id if sent else None,
+        "lease_until": ticket.lease_until,
+        "route_works": sent and wanted.to in ANSWERED,
+        **closing(ticket, note),
+    }
+
+
+def closing(ticket: Ticket, note: Note) -> dict[str, Any]:
+    """Return the parameters that end an attempt."""
+    return {
+        "id": ticket.subject.posting_id,
+        "fence": ticket.fence,
+        "kind": ticket.attempt,
+        "outcome": note.outcome[:OUTCOME_CHARACTERS_MAX],
+        "detail": note.detail.replace("\x00", "\ufffd"),
+        "http_status": note.http_status,
+        "elapsed_ms": note.elapsed_ms,
+        "retry_after": note.retry_after_seconds,
+        "response": Jsonb(dict(note.response)),
     }
 
 
@@ -172,12 +223,12 @@ VALUES (%s, %s, %s, %s, %s, '{}', '', '', '{}')
 
 @cache
 def take_doubts(clock: str) -> str:
-    """Return the statement that takes due doubts of working routes; the fence grows, so one janitor has each."""
+    """Return the statement that takes due doubts of working (or paused) routes; the fence makes one janitor win."""
     return f"""
 WITH now AS MATERIALIZED (SELECT {clock} AS at), due AS (
   SELECT q.id FROM posting q JOIN connection c ON c.id = q.connection_id
-   WHERE q.status IN ('UNKNOWN', 'ACCEPTED') AND q.next_action_at <= (SELECT at FROM now) AND c.state = 'ACTIVE'
-     AND (c.not_before IS NULL OR c.not_before <= (SELECT at FROM now))
+   WHERE q.status IN ('UNKNOWN', 'ACCEPTED') AND q.next_action_at <= (SELECT at FROM now)
+     AND (c.state = 'ACTIVE') = %(working)s AND (c.not_before IS NULL OR c.not_before <= (SELECT at FROM now))
    ORDER BY q.next_action_at LIMIT %(limit)s FOR UPDATE OF q SKIP LOCKED)
 UPDATE posting p SET fence = p.fence + 1,
        next_action_at = (SELECT at FROM now) + make_interval(secs => %(lease)s)
@@ -212,12 +263,22 @@ UPDATE posting SET verified_count = verified_count + %(counted)s,
 
 
 TELL = "UPDATE posting SET status_reason = %s WHERE id = %s AND status = 'EXCEPTION'"
-# Postings in doubt whose route is paused cannot be asked; they only grow old.
-POSTPONE_PAUSED = """
-WITH due AS (
-  SELECT q.id FROM posting q JOIN connection c ON c.id = q.connection_id
-   WHERE q.status IN ('UNKNOWN', 'ACCEPTED') AND q.next_action_at <= statement_timestamp() AND c.state <> 'ACTIVE'
-   ORDER BY q.next_action_at LIMIT %(limit)s FOR UPDATE OF q SKIP LOCKED)
-UPDATE posting p SET fence = p.fence + 1, next_action_at = clock_timestamp() + make_interval(secs => %(pause)s)
-  FROM due WHERE p.id = due.id
+WAKE_DOUBTS = """
+UPDATE posting SET next_action_at = clock_timestamp()
+ WHERE connection_id = %s AND status IN ('UNKNOWN', 'ACCEPTED') AND next_action_at > clock_timestamp()
+"""
+REJECTED_DUE = f"""
+SELECT {_COLUMNS}, NULL AS first_sent_at, NULL AS doubtful_since, clock_timestamp() AS now, p.exception_code
+  FROM posting p WHERE p.status = 'REJECTED' AND p.next_action_at <= clock_timestamp()
+ ORDER BY p.next_action_at LIMIT %s FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+ONE = f"""
+SELECT {_COLUMNS}, {_DOUBT}, clock_timestamp() AS now FROM posting p WHERE p.id = %s FOR UPDATE
+"""  # noqa: S608
+DUE_CONNECTIONS = """
+SELECT c.id FROM connection c
+ WHERE c.state = 'ACTIVE' AND (c.not_before IS NULL OR c.not_before <= statement_timestamp())
+   AND EXISTS (SELECT 1 FROM posting_lane_head l
+                WHERE l.connection_id = c.id AND l.next_action_at <= statement_timestamp())
+ ORDER BY c.last_success_at NULLS FIRST
 """

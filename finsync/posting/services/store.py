@@ -1,40 +1,43 @@
 """Postings in PostgreSQL: claims and moves, each one transaction, each decided by compare-and-set.
 
-Lock order everywhere: connection, lane, posting, attempt, dependants, needs (R7). A claim never waits for a lane or a
-posting (SKIP LOCKED), so it can be no part of a deadlock. All times are the database's (R10); ``clock`` is replaced only
-by the tests that simulate time.
+Lock order (R7): posting, attempt, dependants, needs, desk, lane. A claim goes the other way, lane then posting, but
+waits for neither (SKIP LOCKED). All times are the database's (R10); ``clock`` is replaced only by the tests that
+simulate time.
 """
 
 import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import OperationalError
 from django.db import connection as database
-from psycopg.types.json import Jsonb
 
 from connectors.models import Connection
 from finsync.audit.services import recording
 from finsync.core import pace, posting
-from finsync.core.keys import content_hash
+from finsync.core.keys import canonical_json, content_hash
 from finsync.core.lifecycle import PostingState
+from finsync.core.pace import Pace
 from finsync.core.posting import Finding, Move, Route, Standing
 from finsync.core.records.document import PostingDocument
 from finsync.posting.machine import Claim, Claimed, Doubt, Note, Subject, Ticket
 from finsync.posting.services import desk, governor, sql
 from finsync.posting.services.doors import route
 from finsync.posting.services.reading import amount_of, assemble
-from finsync.posting.services.rows import Row, fetch, run
+from finsync.posting.services.rows import Row, fetch, fetch_prepared, run
 
 logger = logging.getLogger(__name__)
 
 OWNER_ACTOR = "system:dispatch"
 JANITOR_ACTOR = "system:janitor"
 WRITE_TRIES_MAX = 3  # a deadlock or a lost database connection: every write is a compare-and-set, so it may be repeated
+CLOCK = "clock_timestamp()"  # of the primary (R10)
 LOOKUP_LEASE_SECONDS = 120  # longer than one call may take; then another janitor looks
 
+NO_NOTE = Note(outcome="")
+T = TypeVar("T")
 Render = Callable[[PostingDocument], dict[str, Any]]
 
 
@@ -45,45 +48,48 @@ class PostgresStore:
         self,
         owner: str,
         *,
-        clock: str = "clock_timestamp()",
+        clock: str = "",
         route_of: Callable[[Connection, str], Route | None] = route,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.owner, self.clock, self.route_of, self.monotonic = owner, clock, route_of, monotonic
+        self.owner, self.clock, self.route_of, self.monotonic = owner, clock or CLOCK, route_of, monotonic
         self._connections: dict[int, Connection] = {}
 
     # ---- sending ---------------------------------------------------------------------------------------------
 
     def claim(self, connection_id: int, limit: int, render: Render) -> Claimed:
-        """See ``PostingStore.claim``; the governor decides how many, lanes are claimed and then their first postings."""
+        """See ``PostingStore.claim``; the governor decides how many, lanes are locked, then their first postings."""
         started = self.monotonic()
+        return repeated(lambda: self._claim_once(connection_id, limit, render, started))
+
+    def _claim_once(self, connection_id: int, limit: int, render: Render, started: float) -> Claimed:
         with recording(OWNER_ACTOR):
             allowed, now = governor.reserve(connection_id, self.clock)
             room = min(limit, allowed.slots)
             if room <= 0:
                 return Claimed(again_seconds=allowed.again_seconds)
-            lanes = fetch(sql.DUE_LANES, {"connection": connection_id, "now": now, "limit": room})
+            lanes = fetch_prepared(sql.DUE_LANES, {"connection": connection_id, "now": now, "limit": room})
             if not lanes:
                 return Claimed()
-            heads = {row.lane: row for row in fetch(sql.HEADS, [connection_id, [lane.key for lane in lanes]])}
-            ready, moved = [], False
+            heads = {
+                row.lane: row for row in fetch_prepared(sql.HEADS, {"connection": connection_id, "keys": [x.key for x in lanes]})
+            }
+            ready = []
             for lane in lanes:
                 head = heads.get(lane.key)
                 if head is None or head.next_action_at > now:
                     run(sql.REST_LANE, [head.next_action_at if head else None, lane.id])
                     continue
                 claim = self._prepared(head, lane.id, now, render, started)
-                moved = moved or claim is None
                 if claim is not None:
                     ready.append(claim)
-            claims = self._take(connection_id, ready, now)
-            governor.keep(connection_id, pace.spent(allowed.pace, len(claims)))
+            claims = self._take(connection_id, ready, now, allowed.pace)
         return Claimed(claims=claims, again_seconds=0)
 
     def _prepared(self, head: Row, lane_id: int, now: Any, render: Render, started: float) -> Claim | None:
         """Return a claim not yet taken, or None after putting a posting that cannot go on the desk."""
         how = self.route_of(self._connection(head.connection_id), head.doc_type)
-        subject, standing = self._subject(head), _standing(head)
+        subject, standing = self._subject(head), standing_of(head)
         ticket = Ticket(
             subject=subject, fence=head.fence, standing=standing, route=how or posting.Route(idempotency="D"),
             asked_at=now, lane_id=lane_id,
@@ -91,10 +97,10 @@ class PostgresStore:
         findable = how is not None and how.findable
         if how is None:
             why = f"{subject.connection} cannot post a {head.doc_type}"
-            self._apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable), None)
+            self.apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable))
             return None
         if posting.attempts_exhausted(head.attempts):
-            self._apply(ticket, posting.exhausted(standing, findable, head.status_reason), None)
+            self.apply(ticket, posting.exhausted(standing, findable, head.status_reason))
             return None
         try:
             document = _document(head)
@@ -103,27 +109,29 @@ class PostgresStore:
         except Exception as error:
             logger.exception("posting %s cannot be rendered", head.id)
             why = f"it cannot be rendered: {error!r}"
-            self._apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable), None)
+            self.apply(ticket, posting.to_desk("ERP_POST_REJECTED", why, sends=head.sends, findable=findable))
             return None
         return Claim(ticket=ticket, document=document, body=body, resume_id=head.resume_id, claimed_at=started)
 
-    def _take(self, connection_id: int, ready: Sequence[Claim], now: Any) -> list[Claim]:
-        """Write lease, fence and attempt of every claim, and lease its lane."""
-        if not ready:
-            return []
-        lease = ready[0].ticket.route.lease_seconds
+    def _take(self, connection_id: int, ready: Sequence[Claim], now: Any, held: Pace) -> list[Claim]:
+        """Write lease, fence and attempt of every claim, lease its lane, and keep what the route's pace is now."""
         ids = [claim.ticket.subject.posting_id for claim in ready]
-        taken = {row.id: row for row in fetch(sql.TAKE, {"ids": ids, "owner": self.owner, "now": now, "lease": lease})}
-        with database.cursor() as cursor:
-            cursor.executemany(
-                sql.OPEN_SEND,
-                [
-                    (claim.ticket.subject.posting_id, taken[claim.ticket.subject.posting_id].fence, self.owner, now,
-                     Jsonb(claim.body), content_hash(claim.body))
-                    for claim in ready
-                ],
-            )  # fmt: skip
-        run(sql.LEASE_LANES, {"ids": [claim.ticket.lane_id for claim in ready], "now": now, "lease": lease})
+        after = pace.spent(held, len(ready))
+        values = {
+            "ids": ids,
+            "bodies": [canonical_json(claim.body).decode() for claim in ready],
+            "hashes": [content_hash(claim.body) for claim in ready],
+            "lanes": [claim.ticket.lane_id for claim in ready],
+            "owner": self.owner,
+            "now": now,
+            "lease": ready[0].ticket.route.lease_seconds if ready else 0,
+            "connection": connection_id,
+            "tokens": after.tokens,
+            "tokens_at": after.tokens_at,
+            "concurrency": after.concurrency_now,
+            "concurrency_changed_at": after.concurrency_changed_at,
+        }
+        taken = {row.id: row for row in fetch_prepared(sql.TAKE, values)}
         return [_taken(claim, taken[claim.ticket.subject.posting_id], now) for claim in ready]
 
     def move(self, ticket: Ticket, move: Move, note: Note | None = None) -> Move | None:
@@ -133,29 +141,26 @@ class PostgresStore:
 
     def _move_once(self, actor: str, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
         with recording(actor):
-            applied = self._apply(ticket, move, note)
+            applied = self.apply(ticket, move, note)
             if applied is None and move.while_leased:
-                applied = self._apply(ticket, posting.late(move), note)
+                applied = self.apply(ticket, posting.late(move), note)
         if applied is None:
             logger.warning("posting %s: a stale %s was refused (R2)", ticket.subject.posting_id, move.to)
         return applied
 
-    def _apply(self, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
+    def apply(self, ticket: Ticket, move: Move, note: Note | None = None) -> Move | None:
         """Write one move inside the caller's transaction; None where state, fence or lease do not fit."""
-        subject = ticket.subject
-        if not run(sql.move(self.clock), sql.move_values(ticket, move)):
+        moved = fetch_prepared(sql.move(self.clock), sql.move_values(ticket, move, note or NO_NOTE))
+        if not moved:
             return None
-        if note is not None:
-            run(sql.CLOSE_ATTEMPT, _closing(ticket, note))
-        if move.to == PostingState.POSTED:
+        subject = ticket.subject
+        if moved[0].awaited:
             self._acknowledge(subject, move)
         if move.code and move.on_desk:
             desk.put_posting(subject, move.code, move.reason)
-        elif move.to in (PostingState.POSTED, PostingState.CANCELLED) or _confirms(ticket, move):
+        elif _off_the_desk(ticket, move):
             desk.take_posting_off(subject.posting_id, _evidence(move))
-        if ticket.attempt == "SEND":
-            run(sql.FREE_LANE, {"lane": ticket.lane_id, "lease_until": ticket.lease_until})
-        elif move.to == PostingState.READY or ticket.lane_id:
+        if move.to == PostingState.READY and ticket.attempt != "SEND":
             run(sql.WAKE_LANE, [subject.posting_id])
         return move
 
@@ -181,23 +186,31 @@ class PostgresStore:
 
     def take_doubts(self, limit: int) -> Sequence[Doubt]:
         """See ``PostingStore.take_doubts``."""
-        return self._taken_to_look(sql.take_doubts(self.clock), limit, "LOOKUP")
+        values = {"limit": limit, "lease": LOOKUP_LEASE_SECONDS, "working": True}
+        return self._taken_to_look(sql.take_doubts(self.clock), values, "LOOKUP")
+
+    def take_paused(self, limit: int) -> Sequence[Doubt]:
+        """Take due doubts of paused routes: they cannot be asked and only grow old, so no attempt is opened."""
+        values = {"limit": limit, "lease": LOOKUP_LEASE_SECONDS, "working": False}
+        return self._taken_to_look(sql.take_doubts(self.clock), values, "")
 
     def take_verifications(self, limit: int) -> Sequence[Doubt]:
         """See ``PostingStore.take_verifications``."""
-        return self._taken_to_look(sql.take_verifications(self.clock), limit, "VERIFY")
+        values = {"limit": limit, "lease": LOOKUP_LEASE_SECONDS}
+        return self._taken_to_look(sql.take_verifications(self.clock), values, "VERIFY")
 
-    def _taken_to_look(self, statement: str, limit: int, kind: str) -> list[Doubt]:
+    def _taken_to_look(self, statement: str, values: dict[str, Any], kind: str) -> list[Doubt]:
         with recording(JANITOR_ACTOR):
-            rows = fetch(statement, {"limit": limit, "lease": LOOKUP_LEASE_SECONDS})
+            rows = fetch(statement, values)
             doubts = []
             for row in rows:
                 # A janitor that died left its attempt open; its fence is older, so it may be closed.
                 run(sql.CLOSE_LOST_LOOKUP, [row.id])
-                run(sql.OPEN_LOOKUP, [row.id, row.fence, kind, self.owner, row.now])
+                if kind:
+                    run(sql.OPEN_LOOKUP, [row.id, row.fence, kind, self.owner, row.now])
                 how = self.route_of(self._connection(row.connection_id), row.doc_type)
                 ticket = Ticket(
-                    subject=self._subject(row), fence=row.fence, standing=_standing(row),
+                    subject=self._subject(row), fence=row.fence, standing=standing_of(row),
                     route=how or posting.Route(idempotency="D", findable=False), asked_at=row.now, attempt=kind,
                 )  # fmt: skip
                 doubts.append(Doubt(ticket=ticket, document=_document(row)))
@@ -215,7 +228,7 @@ class PostgresStore:
         with recording("system:verify"):
             if not run(sql.verified(self.clock), values):
                 return
-            run(sql.CLOSE_ATTEMPT, _closing(ticket, note))
+            run(sql.CLOSE_ATTEMPT, sql.closing(ticket, note))
             if finding.code:
                 desk.put_posting(ticket.subject, finding.code, finding.detail)
             elif finding.detail and ticket.standing.state == PostingState.EXCEPTION:
@@ -252,7 +265,7 @@ def subject_of(row: Any, connection: str) -> Subject:
     )
 
 
-def repeated[T](write: Callable[[], T]) -> T:
+def repeated(write: Callable[[], T]) -> T:
     """Run a compare-and-set write, again after a deadlock or a lost connection (reliability.md 8.30 and 8.32)."""
     for tried in range(1, WRITE_TRIES_MAX + 1):
         try:
@@ -281,7 +294,8 @@ def _taken(claim: Claim, row: Row, now: Any) -> Claim:
     )
 
 
-def _standing(row: Row) -> Standing:
+def standing_of(row: Row) -> Standing:
+    """Return what the machine needs to know of a posting row."""
     return Standing(
         state=PostingState(row.status),
         intent=row.intent,
@@ -299,26 +313,14 @@ def _standing(row: Row) -> Standing:
 
 
 def _document(row: Row) -> PostingDocument:
-    stored = Row({**row._values, "document": json.loads(row.document)})
+    stored = row.but(document=json.loads(row.document))
     return assemble(stored, json.loads(row.lines or "[]"), json.loads(row.reference_ids or "{}"))
 
 
-def _closing(ticket: Ticket, note: Note) -> dict[str, Any]:
-    return {
-        "id": ticket.subject.posting_id,
-        "fence": ticket.fence,
-        "kind": ticket.attempt,
-        "outcome": note.outcome[:20],
-        "detail": note.detail.replace("\x00", "\ufffd"),
-        "http_status": note.http_status,
-        "elapsed_ms": note.elapsed_ms,
-        "retry_after": note.retry_after_seconds,
-        "response": Jsonb(dict(note.response)),
-    }
-
-
-def _confirms(ticket: Ticket, move: Move) -> bool:
-    """Whether a doubt ended well enough to take the posting off the desk: it goes on by itself."""
+def _off_the_desk(ticket: Ticket, move: Move) -> bool:
+    """Whether a move ends what may stand on the desk. Fence 1 is a first send: nothing can have gone wrong before."""
+    if move.to in (PostingState.POSTED, PostingState.CANCELLED):
+        return ticket.fence > 1
     return ticket.attempt == "LOOKUP" and move.to == PostingState.READY
 
 

@@ -1,0 +1,1 @@
+"""Running controls: ask, collect, compare, follow, repair."""

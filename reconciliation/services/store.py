@@ -1,0 +1,160 @@
+"""Keeping the outcome of a comparison: cells of the matrix, variances in words, and the breaks that stand."""
+
+from django.db import connection as database
+from django.db.models import Count, Q
+
+from reconciliation.controls import Control
+from reconciliation.models import Run
+
+RUNS_WITH_ITEMS_MAX = 20  # per control; older runs keep their cells and variances, not every item
+
+# Side B equals side A wherever a pair agrees, so only A is added up; B follows from what was listed as different.
+_CELLS = """
+WITH touched AS (
+  SELECT unnest(a_ids || b_ids) AS id FROM recon_joined
+  UNION
+  SELECT i.id FROM recon_copies c JOIN recon_item i ON i.run_id = %(run)s AND i.entity = c.entity AND i.key = c.key
+), base AS (
+  SELECT entity, currency, period, count(*) AS n, sum(amount_minor) AS total FROM recon_item
+   WHERE run_id = %(run)s AND side = 'A' {counted} GROUP BY 1, 2, 3
+), moved AS (
+  SELECT entity, currency, period,
+         sum(CASE side WHEN 'B' THEN 1 ELSE -1 END) AS n,
+         sum(CASE side WHEN 'B' THEN amount_minor ELSE -amount_minor END) AS total
+    FROM recon_item JOIN touched USING (id) WHERE true {counted} GROUP BY 1, 2, 3
+), verdict AS (
+  SELECT entity, currency, period, count(*) FILTER (WHERE home AND kind <> 'ROUNDING') AS open,
+         count(*) FILTER (WHERE home AND kind = 'STATE') AS states,
+         max(CASE kind WHEN 'ROUNDING' THEN 1 WHEN 'IN_TRANSIT' THEN 2 WHEN 'TIMING_CUTOFF' THEN 2 ELSE 3 END) AS rank
+    FROM (SELECT entity, currency, period, kind, true AS home FROM recon_judged
+          UNION ALL
+          SELECT entity, currency_b, period_b, kind, false FROM recon_judged WHERE b_id IS NOT NULL) met
+   GROUP BY 1, 2, 3
+), place AS (
+  SELECT entity, currency, period FROM base UNION SELECT entity, currency, period FROM moved
+  UNION SELECT entity, currency, period FROM verdict
+)
+INSERT INTO recon_cell (run_id, entity, currency, period, count_a, count_b, total_a_minor, total_b_minor, state_breaks,
+                        open_variances, variance_minor, verdict)
+SELECT %(run)s, entity, currency, period, coalesce(base.n, 0), coalesce(base.n, 0) + coalesce(moved.n, 0),
+       coalesce(base.total, 0), coalesce(base.total, 0) + coalesce(moved.total, 0), coalesce(states, 0),
+       coalesce(open, 0), -coalesce(moved.total, 0),
+       (ARRAY['TIED', 'TOLERANCE', 'IN_TRANSIT', 'VARIANCE'])[coalesce(rank, 0) + 1]
+  FROM place LEFT JOIN base USING (entity, currency, period) LEFT JOIN moved USING (entity, currency, period)
+  LEFT JOIN verdict USING (entity, currency, period)
+"""
+_COUNTED = "AND state <> ALL(%(uncounted)s)"
+
+_FOLLOW = """
+INSERT INTO recon_break (control, entity, key, currency, period, document_date, break_class, at_risk_minor,
+                         first_seen_at, last_seen_at, last_run_id, cleared_by)
+SELECT %(control)s, entity, key, currency, period, document_date, kind,
+       CASE kind WHEN 'DUPLICATE' THEN abs(coalesce(amount_b, amount_a)) * (greatest(copies_a, copies_b) - 1)
+                 WHEN 'STATE' THEN greatest(abs(difference), abs(amount_a))
+                 ELSE greatest(abs(difference), abs(net_apart), abs(tax_apart)) END,
+       clock_timestamp(), clock_timestamp(), %(run)s, ''
+  FROM recon_judged WHERE kind <> 'ROUNDING'
+ON CONFLICT (control, entity, key) DO UPDATE
+   SET currency = excluded.currency, period = excluded.period, document_date = excluded.document_date,
+       break_class = excluded.break_class, at_risk_minor = excluded.at_risk_minor,
+       first_seen_at = CASE WHEN recon_break.cleared_at IS NULL THEN recon_break.first_seen_at
+                            ELSE excluded.first_seen_at END,
+       last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id, cleared_at = NULL, cleared_by = ''
+"""
+
+# A break is over when this run looked at its key, or at its date, and did not list it again.
+_CLEARED = """
+UPDATE recon_break k SET cleared_at = clock_timestamp(), cleared_by = %(evidence)s
+ WHERE k.control = %(control)s AND k.cleared_at IS NULL AND k.last_run_id <> %(run)s
+   AND ((k.document_date >= %(start)s AND k.document_date < %(end)s)
+        OR EXISTS (SELECT 1 FROM recon_item i WHERE i.run_id = %(run)s AND i.entity = k.entity AND i.key = k.key))
+RETURNING id
+"""
+
+_VARIANCES = """
+WITH said AS (
+  SELECT *, {money_a} AS money_a, {money_b} AS money_b, {apart} AS apart,
+         concat(coalesce(nullif(state_a, ''), 'there'), ' at version ' || nullif(version_a, 0)) AS is_a,
+         concat(coalesce(nullif(state_b, ''), 'there'), ' at version ' || nullif(version_b, 0)) AS is_b
+    FROM recon_judged
+)
+INSERT INTO recon_variance (run_id, cell_id, standing_id, key, break_class, explanation, amount_a_minor, amount_b_minor,
+                            difference_minor, state_a, state_b, version_a, version_b, source_id_a, source_id_b)
+SELECT %(run)s, cell.id, k.id, said.key, kind, CASE
+    WHEN kind = 'DUPLICATE' THEN format('%%s has %%s, %%s has %%s', %(name_a)s, copies_a, %(name_b)s, copies_b)
+    WHEN (a_id IS NULL OR b_id IS NULL) AND kind = 'MANUAL' THEN
+      format('made by hand in %%s; %%s does not know it', %(name_b)s, %(name_a)s)
+    WHEN a_id IS NULL OR b_id IS NULL THEN format(
+      CASE kind WHEN 'IN_TRANSIT' THEN 'not in %%s yet, within its time' ELSE 'missing in %%s, past its time' END,
+      CASE WHEN b_id IS NULL THEN %(name_b)s ELSE %(name_a)s END)
+    WHEN must_be_absent THEN format('%%s is %%s, so %%s must have nothing', %(name_a)s, is_a, %(name_b)s)
+    WHEN kind = 'ROUNDING' THEN apart || ' apart, within the tolerance for rounding'
+    WHEN other_currency OR greatest(abs(difference), abs(net_apart), abs(tax_apart)) > tolerance OR over_cap THEN
+      format('%%s says %%s, %%s %%s', %(name_a)s, money_a, %(name_b)s, money_b)
+      || CASE WHEN by_hand THEN ', changed by hand' ELSE '' END
+      || CASE WHEN kind = 'IN_TRANSIT' THEN '; what makes the difference is on its way'
+              WHEN over_cap THEN ': ' || apart || ' apart, and the differences tolerated here exceed their cap'
+              WHEN other_currency THEN '' WHEN difference = 0 THEN ': the totals agree, net and tax do not'
+              ELSE ': ' || apart || ' apart' END
+    WHEN kind = 'TIMING_CUTOFF' THEN
+      format('%%s has it in %%s, %%s in %%s', %(name_a)s, period_a, %(name_b)s, period_b)
+    ELSE format('%%s is %%s, %%s is %%s', %(name_a)s, is_a, %(name_b)s, is_b)
+      || CASE WHEN kind = 'IN_TRANSIT' THEN '; the change is within its time' ELSE '' END END,
+    amount_a, amount_b, difference, coalesce(state_a, ''), coalesce(state_b, ''), coalesce(version_a, 0),
+    coalesce(version_b, 0), coalesce(source_a, ''), coalesce(source_b, '')
+  FROM said
+  JOIN recon_cell cell ON cell.run_id = %(run)s AND cell.entity = said.entity AND cell.currency = said.currency
+       AND cell.period = said.period
+  LEFT JOIN recon_break k ON k.control = %(control)s AND k.entity = said.entity AND k.key = said.key
+       AND k.last_run_id = %(run)s
+"""
+
+# As core.money writes it: USD 5,276.71.
+_MONEY = (
+    "{currency} || ' ' || to_char({minor} / 10::numeric ^ {digits}, 'FM999,999,999,999,999,990'"
+    " || CASE WHEN {digits} > 0 THEN '.' || repeat('0', {digits}) ELSE '' END)"
+)
+
+
+def store(run: Run, control: Control) -> list[int]:
+    """Write what ``compare`` judged; returns the breaks this run found to be over. Sets ``run.variances``."""
+    values = {
+        "run": run.pk,
+        "control": control.code,
+        "start": run.window_start,
+        "end": run.window_end,
+        "uncounted": sorted(control.must_be_absent | control.may_be_absent),
+        "evidence": evidence(run),
+        "name_a": control.a.name,
+        "name_b": control.b.name,
+    }
+    words = {
+        "money_a": _MONEY.format(currency="currency_a", minor="amount_a", digits="digits"),
+        "money_b": _MONEY.format(currency="currency_b", minor="amount_b", digits="digits_b"),
+        "apart": _MONEY.format(currency="currency", minor="difference", digits="digits"),
+    }
+    with database.cursor() as cursor:
+        cursor.execute(_CELLS.format(counted=_COUNTED if values["uncounted"] else ""), values)
+        cursor.execute(_FOLLOW, values)
+        cursor.execute(_VARIANCES.format(**words), values)
+        cursor.execute(_CLEARED, values)
+        cleared = [row[0] for row in cursor.fetchall()]
+    found = run.variance_rows.aggregate(open=Count("id", filter=~Q(break_class="ROUNDING")))
+    run.variances = found["open"]
+    return cleared
+
+
+def evidence(run: Run) -> str:
+    """Return how a run is named as the evidence that a break is over."""
+    return f"{run.control} run {run.pk} found it tied"
+
+
+def prune(control: Control) -> int:
+    """Drop the items of all but the newest runs of a control; cells, variances and breaks stay."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM recon_item WHERE run_id IN (SELECT id FROM recon_run"
+            " WHERE control = %s AND started_at IS NOT NULL ORDER BY id DESC OFFSET %s)",
+            [control.code, RUNS_WITH_ITEMS_MAX],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,43 @@
+"""A small company, and callers of the API: each holds a token with named scopes."""
+
+from collections.abc import Callable
+
+import pytest
+from rest_framework.test import APIClient
+
+from finsync.kit.models import ApiToken
+from tests.world import World, build
+
+Caller = Callable[..., APIClient]
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """The company with two customers' documents and all of its troubles."""
+    return build(customers=2)
+
+
+@pytest.fixture
+def caller(world: World) -> Caller:
+    """Call with a user name and scopes to get a client that sends a token; without arguments it is anonymous."""
+
+    def make(username: str = "", *scopes: str) -> APIClient:
+        client = APIClient()
+        if username:
+            _, text = ApiToken.issue(world.people[username], "a test", list(scopes))
+            client.credentials(HTTP_AUTHORIZATION=f"Token {text}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def reader(caller: Caller) -> APIClient:
+    """The auditor with a token that reads."""
+    return caller("otto", "read")
+
+
+@pytest.fixture
+def actor(caller: Caller) -> APIClient:
+    """An analyst with a token that reads and acts."""
+    return caller("priya", "read", "act")
