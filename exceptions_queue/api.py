@@ -54,8 +54,8 @@ class ExceptionViewSet(Rows):
         standing_first = Occurrence.objects.order_by(F("cleared_at").asc(nulls_first=True), "-amount_minor", "id")
         diary = CaseEvent.objects.order_by("-at", "-id")
         return rows.prefetch_related(
-            Prefetch("occurrences", standing_first[:OCCURRENCES_SHOWN_MAX]),
-            Prefetch("events", diary[:EVENTS_SHOWN_MAX]),
+            Prefetch("occurrences", standing_first[:OCCURRENCES_SHOWN_MAX], "occurrences_shown"),
+            Prefetch("events", diary[:EVENTS_SHOWN_MAX], "events_shown"),
         )
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

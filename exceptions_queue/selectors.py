@@ -121,10 +121,9 @@ def people() -> QuerySet[User]:
 
 @dataclass(frozen=True)
 class Record:
-    """One occurrence as shown: where its record is, and what starting it again is called."""
+    """One occurrence as shown, and what starting it again is called ("" where nothing can be done from the desk)."""
 
     occurrence: Occurrence
-    link: str
     action: str
 
 
@@ -159,4 +158,15 @@ def case_file(case_id: int) -> CaseFile | None:
 
 def _record(occurrence: Occurrence) -> Record:
     action = action_for(occurrence.subject_type)
-    return Record(occurrence, action.link(occurrence.subject_id) if action else "", action.label if action else "")
+    return Record(occurrence, action.label if action else "")
+
+
+def page_of_record(occurrence_id: int) -> str:
+    """Return the page of a record, "" where there is none.
+
+    Asked for when the link is followed, not when it is shown: finding some pages takes queries, and a case has many
+    records.
+    """
+    row = Occurrence.objects.filter(pk=occurrence_id).first()
+    action = action_for(row.subject_type) if row else None
+    return action.link(row.subject_id) if row and action else ""

@@ -114,8 +114,8 @@ class CaseDetailSerializer(CaseSerializer):
     blocks = serializers.SerializerMethodField(help_text="What cannot go on meanwhile.")
     facts = Masked()
     legal_actions = serializers.SerializerMethodField(help_text="The actions that fit the case as it stands.")
-    occurrences = OccurrenceSerializer(many=True, read_only=True)
-    events = CaseEventSerializer(many=True, read_only=True)
+    occurrences = OccurrenceSerializer(source="occurrences_shown", many=True, read_only=True)
+    events = CaseEventSerializer(source="events_shown", many=True, read_only=True)
 
     class Meta(CaseSerializer.Meta):
         fields = (

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -19,7 +19,7 @@ from exceptions_queue.forms import BULK_ACTIONS, SNOOZE_HOURS, CaseAction
 from exceptions_queue.models import ExceptionCase
 from exceptions_queue.services import work
 from finsync.kit import facets, preferences
-from finsync.kit.keyset import page
+from finsync.kit.keyset import page as one_page
 from finsync.kit.permissions import Ability, may, needs
 from finsync.kit.views import go_back, page_or_fragment, signed_in
 
@@ -45,7 +45,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "nav": "exceptions",
         "view": view,
         "sort": sort,
-        "page": page(found, order, request.GET.get("cursor", "")),
+        "page": one_page(found, order, request.GET.get("cursor", "")),
         "counted": facets.count(CaseFilter, request.GET, rows, FACETS),
         "file": opened,
         "filtered": any(request.GET.get(name) for name in CaseFilter.base_filters),
@@ -78,6 +78,16 @@ def detail(request: HttpRequest, label: str) -> HttpResponseBase:
     if beside:
         return render(request, "exceptions/peek.html", context)
     return render(request, "exceptions/detail.html", context)
+
+
+@require_GET
+@signed_in
+def record(request: HttpRequest, occurrence_id: int) -> HttpResponseBase:
+    """Lead to the page of one record of a case."""
+    page = selectors.page_of_record(occurrence_id)
+    if not page:
+        raise Http404("This record has no page of its own.")
+    return redirect(page)
 
 
 @require_POST

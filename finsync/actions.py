@@ -34,11 +34,11 @@ def _plan_again(change_id: int, actor: str) -> str:
 
 
 def _retry_posting(posting_id: int, actor: str) -> str:
-    from finsync.posting.services.actions import Conflict, retry
+    from finsync.posting.services.actions import ConflictError, retry
 
     try:
         return retry(posting_id, actor)
-    except Conflict as conflict:
+    except ConflictError as conflict:
         raise NotPossible(str(conflict)) from conflict
 
 

@@ -22,6 +22,7 @@ from reconciliation.serializers import (
     RunSerializer,
     VarianceSerializer,
 )
+from reconciliation.services.run import request as ask
 
 
 class RunViewSet(Rows):
@@ -41,16 +42,13 @@ class RunViewSet(Rows):
     @extend_schema(request=AskedRunSerializer, responses={202: RunSerializer})
     def create(self, request: Request) -> Response:
         """Ask for a run of one control. A worker does it; read the run until ``finished_at`` is set."""
-        from reconciliation.services.run import request as ask
-
         asked = AskedRunSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        runs = Run.objects.filter(control=asked.validated_data["control"]).order_by("-id")
-        under_way = runs.filter(state=RunState.RUNNING).first()
+        control = asked.validated_data["control"]
+        under_way = Run.objects.filter(control=control, state=RunState.RUNNING).order_by("-id").first()
         if under_way is not None:
             raise Conflict(f"Run {under_way.pk} of {under_way.control} is still under way. Read it instead.")
-        ask(asked.validated_data["control"])
-        return Response(RunSerializer(runs.first()).data, status=status.HTTP_202_ACCEPTED)
+        return Response(RunSerializer(ask(control)).data, status=status.HTTP_202_ACCEPTED)
 
 
 class CellViewSet(Rows):

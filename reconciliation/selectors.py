@@ -1,11 +1,12 @@
 """Reading reconciliation: the matrix of the newest runs, their history, and both sides of one cell."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from exceptions_queue.models import Occurrence
 from finsync.core.lifecycle import RunState
 from finsync.kit.keyset import PAGE_ROWS
 from reconciliation.models import Cell, Item, Run, Variance
@@ -129,6 +130,7 @@ class Pair:
     state_a: str
     state_b: str
     variance: Variance | None
+    case: str = ""  # the label of the exception that stands for it
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Drill:
 
 
 def drill(run_id: int, entity: str, currency: str, show: str = "open", after: str = "") -> Drill | None:
-    """Read one square; None where it does not exist. Five queries.
+    """Read one square; None where it does not exist. At most five queries.
 
     ``show``: open (what stands against a tick), all (every item) or a break class. ``after`` continues behind a key.
     """
@@ -158,8 +160,19 @@ def drill(run_id: int, entity: str, currency: str, show: str = "open", after: st
     counted = variances.values("break_class").annotate(n=Count("pk")).order_by("break_class")
     classes = [(row["break_class"], row["n"]) for row in counted]
     pairs = _all_pairs(square, variances, after) if show == "all" else _broken_pairs(variances, show, after)
+    pairs = _with_cases(pairs)
     more = len(pairs) > PAGE_ROWS
     return Drill(square, cells, classes, pairs[:PAGE_ROWS], pairs[PAGE_ROWS - 1].key if more else "")
+
+
+def _with_cases(pairs: list[Pair]) -> list[Pair]:
+    """Name the open case of every break; one query."""
+    breaks = [pair.variance.standing_id for pair in pairs if pair.variance and pair.variance.standing_id]
+    rows = Occurrence.objects.filter(subject_type="variance", subject_id__in=breaks, cleared_at=None)
+    labels = {row.subject_id: f"EXC-{row.case_id}" for row in rows} if breaks else {}
+    return [
+        replace(pair, case=labels.get(pair.variance.standing_id or 0, "")) if pair.variance else pair for pair in pairs
+    ]
 
 
 def _broken_pairs(variances: QuerySet[Variance], show: str, after: str) -> list[Pair]:

@@ -10,15 +10,7 @@ from finsync.kit import preferences
 from finsync.kit.permissions import Ability, needs
 from finsync.kit.views import go_back, signed_in
 from reconciliation import selectors
-
-# The controls of domain.md 8.1 that run here, with what their two sides are.
-TITLES = {
-    "R4": ("Receivables", "billing to ledger"),
-    "R6": ("Contract and schedule versions", "contract to revenue engine"),
-    "R7": ("Recognised revenue", "revenue engine to ledger"),
-    "R9": ("Payments", "gateway to ledger"),
-    "R14": ("What finsync sent", "outbox to ledger"),
-}
+from reconciliation.controls import CONTROLS, titles
 
 
 @require_GET
@@ -27,9 +19,8 @@ def index(request: HttpRequest) -> HttpResponseBase:
     """Show the matrix of the newest runs and the history of all."""
     context = {
         "nav": "reconciliation",
-        "matrix": selectors.matrix(TITLES, preferences.entity(request)),
+        "matrix": selectors.matrix(titles(), preferences.entity(request)),
         "runs": selectors.recent_runs(),
-        "titles": {control: title for control, (title, _) in TITLES.items()},
         "address": request.get_full_path(),
     }
     return render(request, "reconciliation/index.html", context)
@@ -43,16 +34,15 @@ def cell(request: HttpRequest, run_id: int, entity: str, currency: str) -> HttpR
     found = selectors.drill(run_id, entity, currency, show, request.GET.get("after", ""))
     if found is None:
         raise Http404("There is no such cell. Runs are kept; open it from the list of runs.")
-    title, sides = TITLES.get(found.square.run.control, (found.square.run.control, ""))
-    left, _, right = sides.partition(" to ")
+    control = CONTROLS.get(found.square.run.control)
     context = {
         "nav": "reconciliation",
         "drill": found,
         "show": show,
-        "title": title,
-        "sides": sides,
-        "left": left.capitalize() or "Side A",
-        "right": right.capitalize() or "Side B",
+        "title": control.title if control else found.square.run.control,
+        "question": control.question if control else "",
+        "left": control.a.name if control else "Side A",
+        "right": control.b.name if control else "Side B",
     }
     return render(request, "reconciliation/cell.html", context)
 
@@ -65,7 +55,7 @@ def run_now(request: HttpRequest) -> HttpResponseBase:
     from reconciliation.services.run import request as ask
 
     control = request.POST.get("control", "")
-    if control not in TITLES:
+    if control not in CONTROLS:
         messages.error(request, "Choose a control to run.")
     else:
         ask(control)

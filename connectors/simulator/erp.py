@@ -90,7 +90,7 @@ class SimERP:
             case PostFault.THROTTLED:
                 return Reply(429, retry_after_seconds=self.weather.menu.retry_after_seconds)
             case PostFault.SERVER_ERROR_BEFORE:
-                return self._remember(now, key, content, Reply(500))
+                return Reply(500)
         reply = self._process(now, key, content, half=fault is PostFault.HALF_MADE)
         match fault:
             case PostFault.LOST_ANSWER | PostFault.HALF_MADE:
@@ -98,6 +98,8 @@ class SimERP:
             case PostFault.EMPTY_ANSWER:
                 return Reply(200)
             case PostFault.SERVER_ERROR_AFTER:
+                if key in self._keys:  # class A keeps what it answered, errors included
+                    self._keys[key] = (now, content, Reply(500))
                 return Reply(500)
             case PostFault.RESENT:
                 self._process(now, key, content)
@@ -164,7 +166,9 @@ class SimERP:
             return Reply(409, existing[0].answer())
         document = self._store(now, content, complete=not half, at_once=held in ("A", "B"))
         reply = Reply(201, document.answer())
-        return self._remember(now, key, content, reply) if held == "A" else reply
+        if held == "A":
+            self._keys[key] = (now, content, reply)
+        return reply
 
     def _store(self, now: float, content: Body, *, complete: bool, at_once: bool) -> Stored:
         visible_at = now if at_once else now + self.lag_seconds
@@ -172,14 +176,6 @@ class SimERP:
         self.documents.append(document)
         self._by_reference.setdefault(document.reference, []).append(document)
         return document
-
-    def _remember(self, now: float, key: str, content: Body, reply: Reply) -> Reply:
-        """Keep a class A answer under its key; the first one stays, errors included."""
-        if self.class_of.get(str(content.get("doc_type")), self.idempotency) == "A":
-            known = self._keys.get(key)
-            if known is None or now - known[0] >= self.key_window_seconds:
-                self._keys[key] = (now, content, reply)
-        return reply
 
     def _refusal(self, content: Body) -> Reply | None:
         if "refuse" in str(content.get("narrative", "")):

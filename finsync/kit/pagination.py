@@ -1,5 +1,7 @@
 """Cursor paging for the API: new rows never shift a page somebody is reading."""
 
+import base64
+
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -29,10 +31,14 @@ class NewestFirst(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Return where the page starts. Raises ValidationError for a cursor no answer ever held."""
         try:
+            base64.b64decode(request.query_params.get(self.cursor_query_param, ""), validate=True)
             cursor: Cursor | None = super().decode_cursor(request)
-        except NotFound:
-            raise ValidationError({self.cursor_query_param: "This cursor was not made here."}) from None
+        except (ValueError, NotFound):
+            raise self._not_ours() from None
         at = cursor.position if cursor else None
         if at is not None and not (at.isascii() and at.isdigit() and len(at) <= ID_DIGITS_MAX):
-            raise ValidationError({self.cursor_query_param: "This cursor was not made here."})
+            raise self._not_ours()
         return cursor
+
+    def _not_ours(self) -> ValidationError:
+        return ValidationError({self.cursor_query_param: "This cursor was not made here."})

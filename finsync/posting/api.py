@@ -39,14 +39,15 @@ class PostingViewSet(Rows):
 
     def with_details(self, rows: "QuerySet[Any]") -> "QuerySet[Any]":
         """Add journal, needs, attempts and moves."""
+        attempts = Attempt.objects.order_by("started_at", "id")
         return (
             rows.defer(None)
             .select_related("mapping_version")
             .prefetch_related(
                 Prefetch("lines", PostingLine.objects.select_related("set_version").order_by("line_no")),
                 Prefetch("needs", Need.objects.order_by("id")),
-                Prefetch("attempt_log", Attempt.objects.order_by("started_at", "id")[:ATTEMPTS_SHOWN_MAX]),
-                Prefetch("moves", PostingMove.objects.order_by("at", "id")[:MOVES_SHOWN_MAX]),
+                Prefetch("attempt_log", attempts[:ATTEMPTS_SHOWN_MAX], "attempts_shown"),
+                Prefetch("moves", PostingMove.objects.order_by("at", "id")[:MOVES_SHOWN_MAX], "moves_shown"),
             )
         )
 

@@ -140,8 +140,8 @@ class PostingDetailSerializer(PostingSerializer):
     document = Masked()
     lines = LineSerializer(many=True, read_only=True)
     needs = NeedSerializer(many=True, read_only=True)
-    attempt_log = AttemptSerializer(many=True, read_only=True)
-    moves = MoveSerializer(many=True, read_only=True)
+    attempt_log = AttemptSerializer(source="attempts_shown", many=True, read_only=True)
+    moves = MoveSerializer(source="moves_shown", many=True, read_only=True)
 
     class Meta(PostingSerializer.Meta):
         fields = (

@@ -85,13 +85,12 @@ class SignIn(LoginView):
         context = super().get_context_data(**kwargs)
         ended = bool(self.request.COOKIES.get(settings.SESSION_COOKIE_NAME)) and "next" in self.request.GET
         context |= {"session_ended": ended and self.request.method == "GET", "accounts": _demo_accounts()}
-        context["demo_password"] = getattr(settings, "DEMO_PASSWORD", "")
         return context
 
 
 def _demo_accounts() -> list[tuple[str, str]]:
     """Return user names with their roles, only where the environment is labelled as no production."""
-    if not settings.ENVIRONMENT_LABEL or not getattr(settings, "DEMO_ACCOUNTS", True):
+    if not settings.ENVIRONMENT_LABEL:
         return []
     people = get_user_model().objects.filter(is_active=True, groups__name__in=list(Role)).order_by("pk")
     rows = people.values_list("username", "groups__name")[:DEMO_ACCOUNTS_SHOWN_MAX]

@@ -36,6 +36,11 @@ SELECT count(*) FILTER (WHERE same) AS same, array_agg(a_id) FILTER (WHERE NOT s
   FROM (SELECT a.id AS a_id, b.id AS b_id, coalesce({same}, false) AS same
           FROM ({a}) a FULL OUTER JOIN ({b}) b ON a.entity = b.entity AND a.key = b.key) pair
 """
+# The pairs that differ, with statistics: few of them are looked up by id, many are hashed.
+_LISTED = """
+CREATE TEMP TABLE recon_listed ON COMMIT DROP AS
+SELECT unnest(a_ids) AS a_id, unnest(b_ids) AS b_id FROM recon_joined
+"""
 _COPIES = """
 CREATE TEMP TABLE recon_copies ON COMMIT DROP AS
 SELECT side, entity, key, min(id) AS first_id, count(*) AS copies FROM recon_item WHERE run_id = %(run)s
@@ -47,8 +52,6 @@ CREATE TEMP TABLE recon_judged ON COMMIT DROP AS
 WITH way AS ({way}), unit AS (
   SELECT * FROM unnest(%(currencies)s::text[], %(digits)s::int[], %(tolerances)s::bigint[], %(caps)s::bigint[])
       AS u(currency, digits, tolerance, cap)
-), pair AS (
-  SELECT unnest(a_ids) AS a_id, unnest(b_ids) AS b_id FROM recon_joined
 ), seen AS (
   SELECT a.id AS a_id, b.id AS b_id, coalesce(a.entity, b.entity) AS entity, coalesce(a.key, b.key) AS key,
          coalesce(a.currency, b.currency) AS currency, coalesce(a.period, b.period) AS period,
@@ -63,9 +66,9 @@ WITH way AS ({way}), unit AS (
          coalesce(a.state = ANY(%(absent)s), false) AS must_be_absent,
          coalesce(a.state = ANY(%(optional)s), false) AS may_be_absent,
          ({since}) >= clock_timestamp() - %(transit)s::interval AS on_its_way
-    FROM pair
-    LEFT JOIN recon_item a ON a.id = pair.a_id
-    LEFT JOIN recon_item b ON b.id = pair.b_id
+    FROM recon_listed listed
+    LEFT JOIN recon_item a ON a.id = listed.a_id
+    LEFT JOIN recon_item b ON b.id = listed.b_id
     LEFT JOIN recon_copies ca ON ca.side = 'A' AND ca.entity = a.entity AND ca.key = a.key
     LEFT JOIN recon_copies cb ON cb.side = 'B' AND cb.entity = b.entity AND cb.key = b.key
     LEFT JOIN recon_break k ON k.control = %(control)s AND k.cleared_at IS NULL
@@ -114,19 +117,32 @@ def compare(run: Run, control: Control) -> None:
     each item exactly once. Only where the sum says otherwise is the slower look at every key taken.
     """
     with database.cursor() as cursor:
-        cursor.execute(f"SET LOCAL work_mem = '{JOIN_MEMORY}'")
+        set_for_join(cursor)
         # An earlier comparison of the same transaction (tests run many in one) leaves its tables until it ends.
-        cursor.execute("DROP TABLE IF EXISTS recon_joined, recon_judged, recon_copies")
+        cursor.execute("DROP TABLE IF EXISTS recon_joined, recon_listed, recon_judged, recon_copies")
         values = {"run": run.pk, "absent": sorted(control.must_be_absent)}
         cursor.execute(join_sql(control), values)
+        _list(cursor)
         cursor.execute(_COPIES if _has_copies(cursor, run) else _COPIES + " LIMIT 0", values)
         if cursor.rowcount:
-            cursor.execute("DROP TABLE recon_joined")
+            cursor.execute("DROP TABLE recon_joined, recon_listed")
             cursor.execute(join_sql(control, copies=True), values)
+            _list(cursor)
         cursor.execute(_judged_sql(control), values | _judging(control))
         cursor.execute("ALTER TABLE recon_judged ADD COLUMN over_cap boolean NOT NULL DEFAULT false")
         cursor.execute(_CAP)
         cursor.execute("DELETE FROM recon_judged WHERE kind = 'MATCHED'")
+
+
+def set_for_join(cursor: Any) -> None:
+    """Give the join of this transaction its memory; compiling its expressions costs more than it gains."""
+    cursor.execute(f"SET LOCAL work_mem = '{JOIN_MEMORY}'")
+    cursor.execute("SET LOCAL jit = off")
+
+
+def _list(cursor: Any) -> None:
+    cursor.execute(_LISTED)
+    cursor.execute("ANALYZE recon_listed")
 
 
 def join_sql(control: Control, *, copies: bool = False) -> str:
@@ -157,9 +173,8 @@ def _compared(control: Control) -> list[str]:
 
 def _has_copies(cursor: Any, run: Run) -> bool:
     cursor.execute(
-        "SELECT same + (SELECT count(id) FROM unnest(a_ids) AS u(id)),"
-        " same + (SELECT count(id) FROM unnest(b_ids) AS u(id)),"
-        " (SELECT count(*) FROM unnest(a_ids || b_ids) AS u(id)) FROM recon_joined"
+        "SELECT same + count(a_id), same + count(b_id), count(a_id) + count(b_id)"
+        " FROM recon_joined LEFT JOIN recon_listed ON true GROUP BY same"
     )
     joined_a, joined_b, listed = cursor.fetchone()
     if (joined_a, joined_b) != (run.items_a, run.items_b):
@@ -168,8 +183,8 @@ def _has_copies(cursor: Any, run: Run) -> bool:
         return False
     # Copies without a partner join nothing twice, but then they are among the listed.
     cursor.execute(
-        "SELECT EXISTS (SELECT 1 FROM recon_joined, unnest(a_ids || b_ids) AS u(id) JOIN recon_item i ON i.id = u.id"
-        " GROUP BY i.side, i.entity, i.key HAVING count(*) > 1)"
+        "SELECT EXISTS (SELECT 1 FROM (SELECT a_id AS id FROM recon_listed UNION ALL SELECT b_id FROM recon_listed) u"
+        " JOIN recon_item i USING (id) GROUP BY i.side, i.entity, i.key HAVING count(*) > 1)"
     )
     return bool(cursor.fetchone()[0])
 
@@ -198,8 +213,8 @@ def _judged_sql(control: Control) -> str:
 def _judging(control: Control) -> Mapping[str, Any]:
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT i.currency"
-            " FROM recon_joined, unnest(a_ids || b_ids) AS u(id) JOIN recon_item i ON i.id = u.id"
+            "SELECT DISTINCT i.currency FROM recon_item i JOIN"
+            " (SELECT a_id AS id FROM recon_listed UNION ALL SELECT b_id FROM recon_listed) u USING (id)"
         )
         currencies = [row[0] for row in cursor.fetchall()]
     digits = [exponent(currency) for currency in currencies]

@@ -11,7 +11,8 @@ RUNS_WITH_ITEMS_MAX = 20  # per control; older runs keep their cells and varianc
 # Side B equals side A wherever a pair agrees, so only A is added up; B follows from what was listed as different.
 _CELLS = """
 WITH touched AS (
-  SELECT unnest(a_ids || b_ids) AS id FROM recon_joined
+  SELECT a_id AS id FROM recon_listed WHERE a_id IS NOT NULL
+  UNION SELECT b_id FROM recon_listed WHERE b_id IS NOT NULL
   UNION
   SELECT i.id FROM recon_copies c JOIN recon_item i ON i.run_id = %(run)s AND i.entity = c.entity AND i.key = c.key
 ), base AS (

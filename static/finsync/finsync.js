@@ -135,7 +135,10 @@
   });
   document.addEventListener("htmx:afterSettle", (event) => {
     const element = event.detail.elt || event.target;
-    if (element.id === "peek" || event.detail.target?.id === "peek") showPeek(true);
+    if (element.id === "peek" || event.detail.target?.id === "peek") {
+      showPeek(true);
+      if (matchMedia("(max-width: 68rem)").matches) $("#peek").scrollIntoView({ block: "start" });
+    }
     if ($("#queue")) $$("#queue input.pick").forEach((pick) => { if (kept.has(pick.value)) pick.checked = true; });
     kept = new Set();
     countPicks();

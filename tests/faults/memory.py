@@ -160,6 +160,12 @@ class Memory:
         if finding.code:
             row.cases.append(finding.code)
 
+    def wake_doubts(self) -> None:
+        """Look everything in doubt up now: its route works again (services.governor)."""
+        for row in self.rows.values():
+            if row.status in (PostingState.UNKNOWN, PostingState.ACCEPTED):
+                row.next_at = min(row.next_at or 0.0, self.clock())
+
     def route_rejected(self) -> None:
         """Send refused postings to their desk (services.janitor.route_rejected)."""
         for row in self.rows.values():

@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
 
+from connectors.models import Connection
 from connectors.doubles.server import Double, running
 from connectors.doubles.store import Store
 from connectors.systems.revenue_engine.sandbox.app import RevenueEngineDouble
@@ -21,7 +22,10 @@ from connectors.systems.salesforce.sandbox.app import SalesforceDouble
 from connectors.systems.stripe.sandbox.double import StripeDouble
 from demo.company import ACCOUNTS
 from demo.seed import seed
+from finsync.audit.services import recording
+from finsync.posting.services.periods import refresh_periods
 from finsync.schedule import STAGES, run_stage
+from reconciliation.models import Run
 
 SECRET = "whsec_c3RvcnktdGVsbGVyLXNlY3JldA=="
 DOUBLES: dict[str, type[Double]] = {
@@ -123,7 +127,22 @@ def company(erp: dict[str, str] | None = None) -> Iterator[Company]:
         if erp:
             places["tryton"] = {"base_url": erp["base_url"]}
         seed(places, {account.username: f"{account.username}-long-enough" for account in ACCOUNTS}, erp)
+        with recording("system:test"):
+            Connection.objects.filter(name="tryton").update(state="ACTIVE", state_reason="")
+        refresh_periods()
         yield Company(urls)
+
+
+def reconcile(*controls: str) -> dict[str, Run]:
+    """Run controls now and return their newest runs by code."""
+    from reconciliation.services.run import request, run_requested
+
+    with recording("user:carl"):
+        for control in controls:
+            request(control, "user:carl")
+    while run_requested():
+        pass
+    return {control: Run.objects.filter(control=control).latest("pk") for control in controls}
 
 
 def settle(until: Any = None, *, seconds: float = 60.0, only: tuple[str, ...] = tuple(STAGES)) -> None:

@@ -64,9 +64,12 @@ class PostgresServer:
         return f"postgresql://postgres:@/?host={quote(self.uri)}"
 
     def connect(self) -> psycopg.Connection:
-        """Open a connection to the maintenance database, outside transactions."""
+        """Open a connection to the maintenance database, outside transactions. Raises ProvisionFailed."""
         parts = urlsplit(self.for_tryton)
-        return psycopg.connect(urlunsplit((*parts[:2], "/postgres", *parts[3:])), autocommit=True)
+        try:
+            return psycopg.connect(urlunsplit((*parts[:2], "/postgres", *parts[3:])), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise ProvisionFailed(f"PostgreSQL does not answer: {error}") from error
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from finsync.core.posting.values import (
     LOOKUP_PAUSE_SECONDS_MAX,
     LOOKUP_PAUSES_SECONDS,
     PAUSED_RECHECK_SECONDS,
+    UNANSWERED_PAUSE_SECONDS_MAX,
     UNKNOWN_SECONDS_MAX,
     Hit,
     Move,
@@ -97,7 +98,10 @@ def lookup_failed(standing: Standing, route: Route, reason: str, now: datetime, 
     """Return the move when the target could not be asked; ``for_ever`` where it never can be."""
     if for_ever:
         return _desk(standing, route, "ERP_POST_UNKNOWN", f"the target cannot be asked: {reason}")
-    return _ask_again(standing, route, f"could not be looked up: {reason}", now)
+    move = _ask_again(standing, route, f"could not be looked up: {reason}", now)
+    if move.to != standing.state or move.next_seconds is None:
+        return move
+    return replace(move, next_seconds=min(move.next_seconds, UNANSWERED_PAUSE_SECONDS_MAX))
 
 
 def route_paused(standing: Standing, route: Route, now: datetime) -> Move:

@@ -16,6 +16,7 @@ BACKOFF_SECONDS_MAX = 600.0
 RETRY_AFTER_SECONDS_MAX = 3_600.0  # a target that asks for more is asked again in an hour
 LOOKUP_PAUSES_SECONDS = (5.0, 30.0, 120.0, 600.0, 1_800.0)
 LOOKUP_PAUSE_SECONDS_MAX = 3_600.0
+UNANSWERED_PAUSE_SECONDS_MAX = 600.0  # a look-up that got no answer is repeated sooner than one that found nothing
 UNKNOWN_SECONDS_MAX = 4 * 3_600.0
 CONFIRMATION_SECONDS_MAX = 24 * 3_600.0
 VERIFICATIONS = 2  # R8: after quiesce and lag, and again the next day
