@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.models import Connection
 from finsync.canonical.models import Contract, ContractVersion
 from finsync.core.fingerprint import DIMENSIONS
 from finsync.core.matching.variance import VarianceClass
@@ -17,7 +18,7 @@ from finsync.core.pricing import added_price
 from finsync.core.records import ContractVersionRecord, from_json
 from finsync.core.revenue import ScheduleLine, by_period, recognise
 from finsync.posting.models import Posting
-from reconciliation.controls import Control, Held
+from reconciliation.controls import Control, Held, Shown
 from reconciliation.models import Break, Item, Run, Variance
 
 
@@ -43,10 +44,10 @@ def cause_of(run: Run, control: Control, broken: Break, variance: Variance) -> C
         found = _contract_cause(run, control, broken, variance)
         if found is not None:
             return found
-    code = control.reason(VarianceClass(broken.break_class))
+    code, systems = control.reason(VarianceClass(broken.break_class)), _systems(control, broken)
     return Cause(
         code=code,
-        dimensions=_dimensions(code, run, control, broken),
+        dimensions=_dimensions(code, run, control, broken, systems["target"] or systems["source"]),
         title=f"{control.title}: {_PLAIN[broken.break_class]} in {broken.entity} {broken.period}".rstrip(),
         explanation=(
             f"{control.code} compares {control.a.name} with {control.b.name}. {control.question} In {broken.entity}, "
@@ -54,7 +55,7 @@ def cause_of(run: Run, control: Control, broken: Break, variance: Variance) -> C
         ),
         amount=Money(broken.at_risk_minor, broken.currency),
         facts={"control": control.code, "entity": broken.entity, "currency": broken.currency, "period": broken.period},
-        **_systems(run, broken),
+        **systems,
     )
 
 
@@ -68,30 +69,37 @@ _PLAIN = {
 }
 
 
-def _dimensions(code: str, run: Run, control: Control, broken: Break) -> dict[str, str | int]:
-    systems = _systems(run, broken)
-    held = Item.objects.filter(run=run, entity=broken.entity, key=broken.key, facts__has_key="business_key").first()
+def _dimensions(code: str, run: Run, control: Control, broken: Break, connection: str) -> dict[str, str | int]:
     known: dict[str, str | int] = {
         "control": control.code,
         "entity": broken.entity,
         "currency": broken.currency,
         "period": broken.period,
-        "connection": systems["target"] or systems["source"],
-        "business_key": held.facts["business_key"] if held else broken.key,
+        "connection": connection,
+        "business_key": _business_key(run, broken) if "business_key" in DIMENSIONS[code] else "",
         "contract": contract_number(broken),
         "version": 0,
     }
     return {name: known[name] for name in DIMENSIONS[code]}
 
 
-def _systems(run: Run, broken: Break) -> dict[str, str]:
-    """The connections a break lies between; a side without an item takes the name its side shows elsewhere."""
-    names = {}
-    for letter, role in (("A", "source"), ("B", "target")):
-        items = Item.objects.filter(run=run, side=letter, entity=broken.entity).exclude(system="")
-        item = items.filter(key=broken.key).first() or items.first()
-        names[role] = item.system if item else ""
-    return names
+def _business_key(run: Run, broken: Break) -> str:
+    """Our own key of the document, where side A is what finsync sent; else the key both sides share."""
+    items = Item.objects.filter(run=run, entity=broken.entity, key=broken.key, side="A").values_list("facts", flat=True)
+    return next((str(facts["business_key"]) for facts in items if "business_key" in facts), broken.key)
+
+
+def _systems(control: Control, broken: Break) -> dict[str, str]:
+    """The connections a break lies between, where a side has only one that could be meant."""
+    return {"source": _system(control.a, broken.entity), "target": _system(control.b, broken.entity)}
+
+
+def _system(side: Shown | Held, entity: str) -> str:
+    if isinstance(side, Held):
+        return side.name
+    found = Connection.objects.filter(roles__contains=[side.role]).values_list("name", "entities")
+    serving = [name for name, entities in found if not entities or entity in entities]
+    return serving[0] if len(serving) == 1 else ""
 
 
 def contract_number(broken: Break) -> str:

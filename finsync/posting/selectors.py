@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Cast, JSONObject
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat, JSONObject
 
 from finsync.canonical.models import (
     Contract,
@@ -100,6 +100,9 @@ def _keys_of(text: str) -> list[str]:
         SourceAlias.objects.filter(source_id=text),
     ]
     keys = [part.order_by().values_list(Cast("aggregate_key", CharField()), flat=True) for part in parts]
+    # A schedule has no posting of its own until revenue is recognised: its contract's postings stand for it.
+    of_contract = Concat(Value("contract:"), "entity", Value(":"), "contract_number", output_field=CharField())
+    keys.append(RevenueSchedule.objects.filter(schedule_id=text).order_by().values_list(of_contract, flat=True))
     return [key for key in keys[0].union(*keys[1:])[:IDS_RESOLVED_MAX] if key]
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from finsync.local.places import Home, database_url, redis_url
 from finsync.settings.base import *  # noqa: F403
 from finsync.settings.base import BASE_DIR, database
 
@@ -35,8 +36,7 @@ def _local_key(name: str) -> str:
 
 SECRET_KEY = "local-" + _local_key("secret_key")
 FINSYNC_DATA_KEYS = {"local": _local_key("data_key")}
-DATABASES = {
-    "default": database(os.environ.get("DATABASE_URL") or f"postgresql://postgres@/finsync?host={HOME / 'pg'}")
-}
-REDIS_URL = os.environ.get("REDIS_URL") or f"redis+socket://{HOME / 'redis' / 'redis.sock'}"
+# The running supervisor names both; a bare manage.py finds the embedded servers of this HOME.
+DATABASES = {"default": database(os.environ.get("DATABASE_URL") or database_url(Home(HOME)))}
+REDIS_URL = os.environ.get("REDIS_URL") or redis_url(Home(HOME))
 SESSION_COOKIE_NAME = f"finsync_{os.environ.get('PORT', '8000')}"  # several demos on one host keep apart

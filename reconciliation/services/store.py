@@ -9,15 +9,18 @@ from reconciliation.models import Run
 RUNS_WITH_ITEMS_MAX = 20  # per control; older runs keep their cells and variances, not every item
 
 # Side B equals side A wherever a pair agrees, so only A is added up; B follows from what was listed as different.
+# A table made from a query is filled by all workers, an insert by one.
+_BASE = """
+CREATE TEMP TABLE recon_base ON COMMIT DROP AS
+SELECT entity, currency, period, count(*) AS n, sum(amount_minor) AS total FROM recon_item
+ WHERE run_id = %(run)s AND side = 'A' {counted} GROUP BY 1, 2, 3
+"""
 _CELLS = """
 WITH touched AS (
   SELECT a_id AS id FROM recon_listed WHERE a_id IS NOT NULL
   UNION SELECT b_id FROM recon_listed WHERE b_id IS NOT NULL
   UNION
   SELECT i.id FROM recon_copies c JOIN recon_item i ON i.run_id = %(run)s AND i.entity = c.entity AND i.key = c.key
-), base AS (
-  SELECT entity, currency, period, count(*) AS n, sum(amount_minor) AS total FROM recon_item
-   WHERE run_id = %(run)s AND side = 'A' {counted} GROUP BY 1, 2, 3
 ), moved AS (
   SELECT entity, currency, period,
          sum(CASE side WHEN 'B' THEN 1 ELSE -1 END) AS n,
@@ -32,7 +35,7 @@ WITH touched AS (
           SELECT entity, currency_b, period_b, kind, false FROM recon_judged WHERE b_id IS NOT NULL) met
    GROUP BY 1, 2, 3
 ), place AS (
-  SELECT entity, currency, period FROM base UNION SELECT entity, currency, period FROM moved
+  SELECT entity, currency, period FROM recon_base UNION SELECT entity, currency, period FROM moved
   UNION SELECT entity, currency, period FROM verdict
 )
 INSERT INTO recon_cell (run_id, entity, currency, period, count_a, count_b, total_a_minor, total_b_minor, state_breaks,
@@ -41,7 +44,7 @@ SELECT %(run)s, entity, currency, period, coalesce(base.n, 0), coalesce(base.n, 
        coalesce(base.total, 0), coalesce(base.total, 0) + coalesce(moved.total, 0), coalesce(states, 0),
        coalesce(open, 0), -coalesce(moved.total, 0),
        (ARRAY['TIED', 'TOLERANCE', 'IN_TRANSIT', 'VARIANCE'])[coalesce(rank, 0) + 1]
-  FROM place LEFT JOIN base USING (entity, currency, period) LEFT JOIN moved USING (entity, currency, period)
+  FROM place LEFT JOIN recon_base base USING (entity, currency, period) LEFT JOIN moved USING (entity, currency, period)
   LEFT JOIN verdict USING (entity, currency, period)
 """
 _COUNTED = "AND state <> ALL(%(uncounted)s)"
@@ -135,7 +138,10 @@ def store(run: Run, control: Control) -> list[int]:
         "apart": _MONEY.format(currency="currency", minor="difference", digits="digits"),
     }
     with database.cursor() as cursor:
-        cursor.execute(_CELLS.format(counted=_COUNTED if values["uncounted"] else ""), values)
+        counted = _COUNTED if values["uncounted"] else ""
+        cursor.execute("DROP TABLE IF EXISTS recon_base")
+        cursor.execute(_BASE.format(counted=counted), values)
+        cursor.execute(_CELLS.format(counted=counted), values)
         cursor.execute(_FOLLOW, values)
         cursor.execute(_VARIANCES.format(**words), values)
         cursor.execute(_CLEARED, values)

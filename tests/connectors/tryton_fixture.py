@@ -7,6 +7,7 @@ folder for its configuration and logs. The first run builds the template (about 
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +46,9 @@ class TrytonServer:
         return TrytonConnector(self.config(), transport or Transport(self.base_url))
 
 
-@pytest.fixture(scope="session")
-def tryton_server(request: pytest.FixtureRequest) -> Iterator[TrytonServer]:
-    """An ERP with two empty companies, US01 and UK01, fiscal years 2025 to 2027; gone after the run."""
+@contextmanager
+def empty_erp(request: pytest.FixtureRequest, name: str) -> Iterator[TrytonServer]:
+    """Serve a fresh clone of the template under a name of its own; gone afterwards."""
     if postgres := os.environ.get("FINSYNC_PG_SOCKET"):
         run = str(os.getpid())
     else:
@@ -56,7 +57,7 @@ def tryton_server(request: pytest.FixtureRequest) -> Iterator[TrytonServer]:
     home = Home.from_environment()
     venv = Path(os.environ.get("FINSYNC_TRYTON_VENV", home.erp / "venv"))
     work = Path(os.environ.get("FINSYNC_TRYTON_WORK", home.path / "test" / "tryton"))
-    database, port = f"erp_test_{run}", provision.free_port()
+    database, port = f"erp_{name}_{run}", provision.free_port()
     password = provision.build_template(venv, postgres, work).read_text().strip()
     provision.clone(postgres, database, replace=True)
     server = provision.start_server(venv, postgres, work, database, port)
@@ -66,6 +67,13 @@ def tryton_server(request: pytest.FixtureRequest) -> Iterator[TrytonServer]:
         server.terminate()
         server.wait()
         provision.drop(postgres, database)
+
+
+@pytest.fixture(scope="session")
+def tryton_server(request: pytest.FixtureRequest) -> Iterator[TrytonServer]:
+    """An ERP with two empty companies, US01 and UK01, fiscal years 2025 to 2027, shared by the tests of a run."""
+    with empty_erp(request, "test") as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,6 +16,17 @@ from types import SimpleNamespace
 import pytest
 
 from finsync.core.journal import Journal, credit, debit
+from finsync.core.modification import (
+    CreditTreatment,
+    Measure,
+    Progress,
+    Segment,
+    Treatment,
+    cumulative_catch_up,
+    modify,
+    proposed_treatment,
+    split_credit,
+)
 from finsync.core.money import Money, total
 from finsync.core.periods import Period, add_months, days
 from finsync.core.proration import (
@@ -27,21 +38,7 @@ from finsync.core.proration import (
     prorate,
     prorate_swap,
 )
-from finsync.core.revenue import (
-    CreditTreatment,
-    Measure,
-    Method,
-    Progress,
-    Segment,
-    Treatment,
-    allocate_ssp,
-    by_period,
-    cumulative_catch_up,
-    modify,
-    proposed_treatment,
-    recognise,
-    split_credit,
-)
+from finsync.core.revenue import Method, allocate_ssp, by_period, recognise
 
 FILE = Path(__file__).parents[1] / "data" / "published-examples.json"
 EXAMPLES = {example["id"]: example for example in json.loads(FILE.read_text())["examples"]}

@@ -8,29 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finsync.core.money import CurrencyMismatch, Money, total
-from finsync.core.periods import Period, days, periods_between
-from finsync.core.revenue import (
+from finsync.core.modification import (
     Closing,
     CreditTreatment,
     Measure,
-    Method,
-    Plug,
     Progress,
-    Refused,
-    ScheduleLine,
     Segment,
     Treatment,
-    allocate_residual,
-    allocate_ssp,
-    by_period,
     cancel,
     cumulative_catch_up,
     modify,
     proposed_treatment,
+    split_credit,
+)
+from finsync.core.money import CurrencyMismatch, Money, total
+from finsync.core.periods import Period, days, periods_between
+from finsync.core.revenue import (
+    Method,
+    Plug,
+    Refused,
+    ScheduleLine,
+    allocate_residual,
+    allocate_ssp,
+    by_period,
     recognise,
     recognised_before,
-    split_credit,
     waterfall,
 )
 

@@ -34,10 +34,21 @@ sides = st.fixed_dictionaries({
 })  # fmt: skip
 # Mostly equal sides: what differs then differs in little.
 equal = sides.map(lambda side: (side, side))
-close = st.tuples(sides, st.dictionaries(st.sampled_from(["amount", "state", "version", "period"]), st.none(), max_size=1)).map(
-    lambda pair: (pair[0], pair[0] | {name: {"amount": pair[0]["amount"] + 1, "state": "paid", "version": 1, "period": "2026-01"}[name] for name in pair[1]})
+close = st.tuples(
+    sides, st.dictionaries(st.sampled_from(["amount", "state", "version", "period"]), st.none(), max_size=1)
+).map(
+    lambda pair: (
+        pair[0],
+        pair[0]
+        | {
+            name: {"amount": pair[0]["amount"] + 1, "state": "paid", "version": 1, "period": "2026-01"}[name]
+            for name in pair[1]
+        },
+    )
 )
-pairs = st.tuples(equal | close | st.tuples(st.none() | sides, sides) | st.tuples(sides, st.none()), st.sampled_from([YOUNG, OLD]))
+pairs = st.tuples(
+    equal | close | st.tuples(st.none() | sides, sides) | st.tuples(sides, st.none()), st.sampled_from([YOUNG, OLD])
+)
 controls = st.builds(
     Control,
     code=st.just("T1"), title=st.just("Test"), question=st.just("?"), a=st.just(Held(name="A", query="")),
@@ -53,7 +64,9 @@ def load(control, rows):
     """A run with items: (key, side A or None, side B or None, age) per pair."""
     now = timezone.now()
     with recording("test"):
-        run = Run.objects.create(control=control.code, window_start=date(2026, 1, 1), window_end=date(2027, 1, 1), requested_by="test")
+        run = Run.objects.create(
+            control=control.code, window_start=date(2026, 1, 1), window_end=date(2027, 1, 1), requested_by="test"
+        )
     items = []
     for key, a, b, age in rows:
         for letter, side in (("A", a), ("B", b)):
@@ -74,6 +87,7 @@ def item(run, letter, key, side, seen_at):
 
 def expected(control, a, b, age):
     """What the pure decision says of a pair, each measure looked at as an amount of its own; the worst stands."""
+
     def view(side, figure):
         return side and dataclasses.replace(
             shown("invoice", "k", "0", currency=side["currency"], period=side["period"], state=side["state"] if Measure.STATE in control.compares else "",
@@ -146,7 +160,15 @@ def test_cells_count_and_sum_what_each_side_shows_per_currency_and_period(contro
 
 
 def side(amount, **more):
-    plain = {"currency": "USD", "period": "2026-02", "state": "open", "version": 0, "net": None, "tax": None, "copies": 1}
+    plain = {
+        "currency": "USD",
+        "period": "2026-02",
+        "state": "open",
+        "version": 0,
+        "net": None,
+        "tax": None,
+        "copies": 1,
+    }
     return plain | {"amount": amount} | more
 
 
@@ -183,7 +205,9 @@ def test_tolerated_differences_beyond_the_cap_of_the_control_are_amounts_that_di
 
 def test_currencies_are_never_summed_together():
     run = judge(PLAIN, (side(1000), side(1000, currency="JPY")))
-    cells = {cell.currency: (cell.total_a_minor, cell.total_b_minor, cell.verdict) for cell in Cell.objects.filter(run=run)}
+    cells = {
+        cell.currency: (cell.total_a_minor, cell.total_b_minor, cell.verdict) for cell in Cell.objects.filter(run=run)
+    }
     assert cells == {"USD": (1000, 0, "VARIANCE"), "JPY": (0, 1000, "VARIANCE")}
     assert Variance.objects.get(run=run).explanation == "Billing says USD 10.00, ERP JPY 1,000"
 
@@ -199,12 +223,18 @@ def test_copies_on_both_sides_are_duplicates_although_counts_and_totals_agree():
 def test_dates_that_straddle_a_period_end_are_a_cutoff_item_in_both_cells():
     run = judge(PLAIN, (side(1000, period="2026-01"), side(1000)))
     assert Variance.objects.get(run=run).explanation == "Billing has it in 2026-01, ERP in 2026-02"
-    assert set(Cell.objects.filter(run=run).values_list("period", "verdict")) == {("2026-01", "IN_TRANSIT"), ("2026-02", "IN_TRANSIT")}
+    assert set(Cell.objects.filter(run=run).values_list("period", "verdict")) == {
+        ("2026-01", "IN_TRANSIT"),
+        ("2026-02", "IN_TRANSIT"),
+    }
 
 
 def test_net_and_tax_that_differ_under_one_total_are_found():
     control = dataclasses.replace(PLAIN, compares=frozenset({NET, TAX}))
     run = judge(control, (side(1200, net=1000, tax=200), side(1200, net=1100, tax=100)))
     row = Variance.objects.get(run=run)
-    assert (row.break_class, row.explanation) == ("AMOUNT", "Billing says USD 12.00, ERP USD 12.00: the totals agree, net and tax do not")
+    assert (row.break_class, row.explanation) == (
+        "AMOUNT",
+        "Billing says USD 12.00, ERP USD 12.00: the totals agree, net and tax do not",
+    )
     assert row.standing.at_risk_minor == 100

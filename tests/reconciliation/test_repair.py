@@ -11,7 +11,6 @@ from exceptions_queue.services import ResolutionAction, action_for
 from exceptions_queue.services.work import NotPossible, retry
 from finsync.audit.services import set_actor
 from finsync.canonical.models import FetchWish
-from finsync.posting.models import Posting
 from reconciliation.models import Break
 from reconciliation.services import repair
 from tests import factories as make
@@ -56,14 +55,18 @@ def test_asking_twice_wishes_once(systems):
 
 def posting_of(record, doc_type, target, **values):
     letter = make.letter(Connection.objects.get(name="stripe"), "evt-1", "invoice", {}, records.DAY_ONE)
-    return make.posting(make.applied(record, letter), record, Connection.objects.get(name=target), doc_type, None, **values)
+    return make.posting(
+        make.applied(record, letter), record, Connection.objects.get(name=target), doc_type, None, **values
+    )
 
 
 @pytest.fixture
 def retried(monkeypatch):
     done = []
     known = action_for("posting")
-    fake = ResolutionAction("posting", "Retry", lambda pk, actor: done.append((pk, actor)) or "looked up", lambda pk: f"/trace/{pk}/")
+    fake = ResolutionAction(
+        "posting", "Retry", lambda pk, actor: done.append((pk, actor)) or "looked up", lambda pk: f"/trace/{pk}/"
+    )
     monkeypatch.setattr(repair, "action_for", lambda kind: fake)
     yield done
     assert known is None or known.label == "Retry"
@@ -71,7 +74,9 @@ def retried(monkeypatch):
 
 def test_invoice_whose_posting_stands_in_exception_is_retried_there_and_linked(systems, retried):
     systems.show("stripe", shown("invoice", "INV-1", "12990.00", day=FEB, source_id="in_INV-1"))
-    posting = posting_of(records.invoice(), make.DocType.INVOICE, "tryton", status="EXCEPTION", exception_code="ERP_POST_REJECTED")
+    posting = posting_of(
+        records.invoice(), make.DocType.INVOICE, "tryton", status="EXCEPTION", exception_code="ERP_POST_REJECTED"
+    )
     one = broken("R4")
     assert repair.receive_again(one.pk, "user:ada") == "looked up"
     assert retried == [(posting.pk, "user:ada")]
@@ -126,4 +131,3 @@ def test_page_of_a_break_is_its_cell(systems):
 
 def test_desk_knows_what_to_do_about_a_variance():
     assert action_for("variance").label == "Receive again"
-

@@ -11,13 +11,14 @@ from django.utils import timezone
 from connectors.errors import TryLater
 from connectors.models import Connection
 from exceptions_queue.models import ExceptionCase, Occurrence
+from exceptions_queue.services.work import resolve
 from finsync.audit.models import AuditEntry
-from finsync.audit.services import recording
+from finsync.audit.services import recording, set_actor
 from finsync.schedule import STAGES
 from reconciliation import controls
 from reconciliation.controls import CONTROLS, Control, Held, Measure, Shown, Span
 from reconciliation.models import Break, Cell, Item, Run, Variance
-from reconciliation.services import collect, store
+from reconciliation.services import cases, collect, store
 from reconciliation.services.collect import TakenOver
 from reconciliation.services.run import (
     RUN_ATTEMPTS_MAX,
@@ -81,7 +82,9 @@ def test_run_of_a_dead_worker_is_taken_again(systems):
     systems.show("stripe", invoice())
     systems.show("tryton", invoice())
     with recording("test"):
-        Item.objects.create(run=dead, side="A", system="stripe", key="half", entity="US01", currency="USD", amount_minor=1)
+        Item.objects.create(
+            run=dead, side="A", system="stripe", key="half", entity="US01", currency="USD", amount_minor=1
+        )
     assert run_requested() == 1
     dead.refresh_from_db()
     assert (dead.state, dead.items_a, dead.attempts) == ("BALANCED", 1, 1)
@@ -120,7 +123,10 @@ def test_run_that_kills_every_worker_is_given_up(systems):
 @override_settings(FINSYNC={"BUSINESS_DATE": date(2026, 12, 31)})
 def test_balances_are_compared_only_for_months_that_have_ended(systems):
     assert default_window(CONTROLS["R7D"]).end == date(2026, 12, 1)
-    assert (default_window(CONTROLS["R4"]).start, default_window(CONTROLS["R4"]).end) == (date(2025, 12, 1), date(2027, 1, 1))
+    assert (default_window(CONTROLS["R4"]).start, default_window(CONTROLS["R4"]).end) == (
+        date(2025, 12, 1),
+        date(2027, 1, 1),
+    )
     by_hand = request("R7", "user:ada", dataclasses.replace(YEAR, end=date(2026, 5, 15)))
     assert by_hand.window_end == date(2026, 5, 1)
 
@@ -163,7 +169,7 @@ def test_missing_document_is_in_transit_first_and_missing_once_its_leg_is_over(s
     assert Variance.objects.get(run=late).break_class == "MISSING_B"
     case = ExceptionCase.objects.get()
     assert (case.code, case.amount_at_risk_minor, case.open_count) == ("REC_COUNT_BREAK", 1_299_000, 1)
-    assert (case.source_system, case.target_system) == ("stripe", "")
+    assert (case.source_system, case.target_system) == ("stripe", "tryton")
 
 
 def test_missing_document_that_arrives_closes_its_case_and_a_new_loss_starts_anew(systems):
@@ -211,7 +217,9 @@ def test_document_both_systems_have_dropped_is_over(systems):
 
 def test_thousand_differences_of_one_month_are_one_case_with_every_pair_under_it(systems):
     systems.show("stripe", *[invoice(f"INV-{n}") for n in range(30)], invoice("MARCH", day=date(2026, 3, 3)))
-    systems.show("tryton", *[invoice(f"INV-{n}", "12990.01") for n in range(30)], invoice("MARCH", "1.00", day=date(2026, 3, 3)))
+    systems.show(
+        "tryton", *[invoice(f"INV-{n}", "12990.01") for n in range(30)], invoice("MARCH", "1.00", day=date(2026, 3, 3))
+    )
     run("R4")
     cases = {case.facts["period"]: case for case in ExceptionCase.objects.all()}
     assert {period: case.open_count for period, case in cases.items()} == {"2026-02": 30, "2026-03": 1}
@@ -225,8 +233,32 @@ def test_second_run_of_the_same_break_adds_no_second_occurrence(systems):
     systems.show("stripe", invoice())
     systems.show("tryton", invoice(amount="12990.01"))
     run("R4"), run("R4")
+    assert Occurrence.objects.get().seen == 1, "nothing changed within the hour"
+    Occurrence.objects.update(last_seen_at=timezone.now() - timedelta(hours=2))
+    run("R4")
     assert Occurrence.objects.get().seen == 2
-    assert Break.objects.get().variance_rows.count() == 2
+    assert Break.objects.get().variance_rows.count() == 3
+
+
+def test_case_closed_by_hand_comes_back_while_the_break_stands(systems):
+    systems.show("stripe", invoice())
+    systems.show("tryton", invoice(amount="12990.01"))
+    run("R4")
+    set_actor("user:ada")
+    resolve(ExceptionCase.objects.get().pk, "looks fine to me")
+    run("R4")
+    assert sorted(ExceptionCase.objects.values_list("state", flat=True)) == ["OPEN", "RESOLVED"]
+
+
+def test_more_breaks_than_one_run_raises_follow_in_the_next(systems, monkeypatch):
+    monkeypatch.setattr(cases, "RAISED_PER_RUN_MAX", 2)
+    systems.show("stripe", *[invoice(f"INV-{n}") for n in range(5)])
+    systems.show("tryton", *[invoice(f"INV-{n}", f"{12990 - n}.50") for n in range(5)])
+    seen = []
+    for _ in range(3):
+        run("R4")
+        seen.append(ExceptionCase.objects.get().open_count)
+    assert seen == [2, 4, 5]
 
 
 def test_break_that_changes_its_nature_leaves_the_old_case(systems):
@@ -235,28 +267,40 @@ def test_break_that_changes_its_nature_leaves_the_old_case(systems):
     run("R4")
     systems.show("tryton", invoice(), invoice())
     run("R4")
-    assert dict(ExceptionCase.objects.values_list("code", "state")) == {"REC_TOTAL_BREAK": "RESOLVED", "REC_COUNT_BREAK": "OPEN"}
+    assert dict(ExceptionCase.objects.values_list("code", "state")) == {
+        "REC_TOTAL_BREAK": "RESOLVED",
+        "REC_COUNT_BREAK": "OPEN",
+    }
 
 
 def test_paid_invoice_still_open_in_the_ledger_is_a_state_break_after_its_leg(systems):
     systems.show("stripe", invoice(state="paid"))
     systems.show("tryton", invoice())
     run("R4")
-    assert Variance.objects.get().explanation == "Billing is paid at version 1, ERP is open at version 1; the change is within its time"
+    assert (
+        Variance.objects.get().explanation
+        == "Billing is paid at version 1, ERP is open at version 1; the change is within its time"
+    )
     Break.objects.update(first_seen_at=timezone.now() - timedelta(days=1))
     late = run("R4")
     assert ExceptionCase.objects.get().code == "REC_STATE_MISMATCH" and Cell.objects.get(run=late).state_breaks == 1
 
 
 def test_draft_must_not_and_void_need_not_be_in_the_ledger(systems):
-    systems.show("stripe", invoice("DRAFT", state="draft"), invoice("VOID", state="void"), invoice("WRONG", state="draft"))
+    systems.show(
+        "stripe", invoice("DRAFT", state="draft"), invoice("VOID", state="void"), invoice("WRONG", state="draft")
+    )
     systems.show("tryton", invoice("WRONG"))
     ended = run("R4")
     assert dict(Variance.objects.filter(run=ended).values_list("key", "break_class")) == {"WRONG": "STATE"}
 
 
 def test_failed_payment_belongs_in_no_ledger_and_a_captured_one_does(systems):
-    systems.show("stripe", shown("payment", "ch_1", "12990.00", state="succeeded", day=FEB), shown("payment", "ch_2", "5.00", state="failed", day=FEB))
+    systems.show(
+        "stripe",
+        shown("payment", "ch_1", "12990.00", state="succeeded", day=FEB),
+        shown("payment", "ch_2", "5.00", state="failed", day=FEB),
+    )
     systems.show("tryton", shown("payment", "ch_1", "12990.00", state="posted", day=FEB))
     assert run("R9").state == "BALANCED"
     assert Item.objects.get(key="ch_1", side="A").facts == {"state": "succeeded"}
@@ -273,7 +317,11 @@ def posted(systems):
     def make_one(status="POSTED", amount=1_299_000, sends=1):
         erp = Connection.objects.get(name="tryton")
         number = Posting.objects.count()
-        values = {"erp_document_id": str(number), "posted_at": timezone.now() - timedelta(hours=1), "next_action_at": None}
+        values = {
+            "erp_document_id": str(number),
+            "posted_at": timezone.now() - timedelta(hours=1),
+            "next_action_at": None,
+        }
         with recording("test"):
             return Posting.objects.create(
                 connection=erp, doc_type="invoice", business_key=f"invoice:US01:stripe:INV-{number}:v1", external_ref=f"fs{number:020d}",
@@ -299,7 +347,9 @@ def test_two_documents_for_one_reference_are_a_duplicate_under_the_business_key(
 
 
 def test_document_changed_after_posting_and_document_of_nobody_are_manual(systems, posted):
-    systems.show("tryton", document(posted(), "12990.01"), shown("document", "fsunknown", "1.00", state="posted", day=FEB))
+    systems.show(
+        "tryton", document(posted(), "12990.01"), shown("document", "fsunknown", "1.00", state="posted", day=FEB)
+    )
     run("R14")
     assert set(ExceptionCase.objects.values_list("code", flat=True)) == {"ERP_MANUAL_EDIT"}
     assert set(Variance.objects.values_list("break_class", flat=True)) == {"MANUAL"}
@@ -315,7 +365,9 @@ def test_document_in_doubt_may_be_there_or_not_and_an_unsent_one_must_not(system
     doubtful, absent, unsent = posted("UNKNOWN"), posted("UNKNOWN"), posted("READY", sends=0)
     systems.show("tryton", document(doubtful))
     ended = run("R14")
-    assert dict(Variance.objects.filter(run=ended).values_list("key", "break_class")) == {doubtful.external_ref: "IN_TRANSIT"}
+    assert dict(Variance.objects.filter(run=ended).values_list("key", "break_class")) == {
+        doubtful.external_ref: "IN_TRANSIT"
+    }
     systems.show("tryton", document(unsent))
     ended = run("R14")
     assert Variance.objects.get(run=ended).explanation == "finsync is not sent, so ERP must have nothing"

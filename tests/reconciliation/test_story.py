@@ -20,7 +20,19 @@ pytestmark = pytest.mark.story
 
 MONTHS = [f"2026-{month:02d}" for month in range(1, 13)]
 AMENDED = date(2026, 2, 14)
-UNDERSTATED = "246.58 756.16 1249.31 1758.90 2252.05 2761.64 3271.23 3764.38 4273.97 4767.12 5276.71".split()
+UNDERSTATED = [
+    "246.58",
+    "756.16",
+    "1249.31",
+    "1758.90",
+    "2252.05",
+    "2761.64",
+    "3271.23",
+    "3764.38",
+    "4273.97",
+    "4767.12",
+    "5276.71",
+]
 ENGINE_DEFERRED = {"2026-01": "10980.82", "2026-02": "10060.27", "2026-03": "9041.10", "2026-04": "8054.79",
                    "2026-11": "1019.18", "2026-12": "0.00"}  # fmt: skip
 
@@ -68,14 +80,25 @@ def show_ledger(systems, version):
 
 
 def row(object, month, amount, version, key="", **more):
-    return shown(object, key or f"C-1001|{month}", str(amount.major), period=month, version=version, state="posted", **more)
+    return shown(
+        object, key or f"C-1001|{month}", str(amount.major), period=month, version=version, state="posted", **more
+    )
 
 
 def show_invoices(systems):
     for system in ("stripe", "tryton"):
         systems.show(
             system,
-            shown("invoice", "INV-1", "12990.00", net="12000.00", tax="990.00", version=1, state="paid", day=date(2026, 1, 1)),
+            shown(
+                "invoice",
+                "INV-1",
+                "12990.00",
+                net="12000.00",
+                tax="990.00",
+                version=1,
+                state="paid",
+                day=date(2026, 1, 1),
+            ),
             shown("invoice", "INV-2", "5712.04", net="5276.71", tax="435.33", version=2, day=AMENDED),
         )
 
@@ -96,7 +119,9 @@ def test_engine_without_the_amendment_is_one_case_with_both_amounts_and_the_reme
     assert (pair.version_a, pair.version_b, pair.break_class) == (2, 1, "AMOUNT")
     assert (pair.amount_a_minor, pair.amount_b_minor) == (1_727_671, 1_200_000)
     deferred = Variance.objects.filter(run=runs["R7D"]).order_by("key")
-    assert {each.key: each.difference_minor for each in deferred} == {f"C-1001|{month}": -527_671 for month in MONTHS[1:]}
+    assert {each.key: each.difference_minor for each in deferred} == {
+        f"C-1001|{month}": -527_671 for month in MONTHS[1:]
+    }
     cells = {cell.period: cell for cell in Cell.objects.filter(run=runs["R7D"])}
     assert [cell.verdict for _, cell in sorted(cells.items())] == ["TIED", *["VARIANCE"] * 11]
     assert {month: f"{Decimal(cells[month].total_a_minor) / 100:.2f}" for month in ENGINE_DEFERRED} == ENGINE_DEFERRED

@@ -87,13 +87,17 @@ def test_an_unreadable_letter_is_shown_as_it_came(world: World, signed_in: Signe
         "A-2",
         "in_02",
         "evt_in_02",
-        "EXC-1",
     ],
 )
 def test_any_id_finds_its_thread(world: World, signed_in: SignedIn, asked: str) -> None:
     answer = signed_in().get("/search/", {"q": asked}, follow=True)
     assert answer.status_code == 200
     assert "Nothing carries this id" not in answer.content.decode()
+
+
+def test_an_exception_is_found_by_its_number(world: World, signed_in: SignedIn) -> None:
+    label = world.cases["tax"].label
+    assert f"/exceptions/{label}/" in signed_in().get("/search/", {"q": label.lower()}).content.decode()
 
 
 def test_our_own_reference_opens_the_trace_at_once(world: World, signed_in: SignedIn) -> None:

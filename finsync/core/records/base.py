@@ -1,6 +1,5 @@
 """What all canonical records share, and the codec between records and JSON."""
 
-import types
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -75,10 +74,10 @@ def to_json(value: Any) -> dict[str, Any]:
 
 def from_json(record_type: str, value: dict[str, Any]) -> Record:
     """Return the record stored as JSON under ``record_type``. Raises KeyError for an unknown type."""
-    return cast(Record, _codec.structure(value, RECORD_TYPES[record_type]))
+    return _codec.structure(value, RECORD_TYPES[record_type])
 
 
-def structure(value: Any, cls: type | types.GenericAlias) -> Any:
+def structure(value: Any, cls: Any) -> Any:
     """Return JSON values as an instance of a frozen dataclass of the core."""
     return _codec.structure(value, cls)
 
