@@ -65,7 +65,9 @@ def _print(results: dict[str, Measured | None], elapsed: float) -> None:
     print(f"\n{table(figures)}\n")
     for name, result in results.items():
         if result:
-            started = f", largest process it started {result.servers_memory_mb:.0f} MB" if result.servers_memory_mb else ""
+            started = (
+                f", largest process it started {result.servers_memory_mb:.0f} MB" if result.servers_memory_mb else ""
+            )
             print(f"{name}: peak memory {result.memory_mb:.0f} MB{started}; {result.seconds:.0f} s")
     missed = sum(figure.met is False for figure in figures)
     print(f"{len(figures)} figures in {elapsed:.0f} s; bars missed: {missed}")

@@ -86,9 +86,7 @@ class Measured:
     seconds: float = 0.0
 
 
-def paired(
-    rounds: int, ours: Callable[[], float], bare: Callable[[], float], **what: Any
-) -> Figure:
+def paired(rounds: int, ours: Callable[[], float], bare: Callable[[], float], **what: Any) -> Figure:
     """Measure both sides in turn, ``rounds`` times each, so that a slow minute of the machine hits both."""
     pairs = []
     for number in range(rounds):
@@ -135,7 +133,10 @@ def table(figures: Sequence[Figure]) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     right = (1, 2, 4)
-    cells = [cell.rjust(width) if n in right else cell.ljust(width) for n, (cell, width) in enumerate(zip(row, widths, strict=True))]
+    cells = [
+        cell.rjust(width) if n in right else cell.ljust(width)
+        for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
     return "  ".join(cells).rstrip()
 
 

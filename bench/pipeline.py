@@ -28,7 +28,8 @@ SELECT id, body FROM inbox_message WHERE state = 'RECEIVED' AND next_action_at <
  ORDER BY next_action_at, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 BARE_DONE = """
-UPDATE inbox_message m SET state = 'NORMALISED', next_action_at = NULL, processed_at = clock_timestamp(), reason = new.kind
+UPDATE inbox_message m SET state = 'NORMALISED', next_action_at = NULL, processed_at = clock_timestamp(),
+       reason = new.kind
   FROM unnest(%s::bigint[], %s::text[]) AS new(id, kind) WHERE m.id = new.id
 """
 
@@ -78,7 +79,14 @@ def deliver(count: int) -> None:
     owner = Connection.objects.get(name="stripe").pk
     with recording("system:bench"):
         keep_all(
-            Letter(connection_id=owner, channel=Channel.WEBHOOK, event_id=event_id, object="invoice.finalized", headers={}, body=body)
+            Letter(
+                connection_id=owner,
+                channel=Channel.WEBHOOK,
+                event_id=event_id,
+                object="invoice.finalized",
+                headers={},
+                body=body,
+            )
             for event_id, body in invoice_letters(count, next(_numbers) * 100_000)
         )
 
@@ -123,5 +131,3 @@ def _bare_loop() -> None:
                 return
             kinds = [json.loads(bytes(body))["type"] for _, body in rows]
             cursor.execute(BARE_DONE, [[number for number, _ in rows], kinds])
-
-

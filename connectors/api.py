@@ -40,7 +40,7 @@ class ConnectionViewSet(Plain, GenericViewSet):
     lookup_value_regex = r"[-\w]{1,60}"
     noun, plural = "connection", "connections"
 
-    @extend_schema(responses=ConnectionListSerializer)
+    @extend_schema(operation_id="connections_list", responses=ConnectionListSerializer)
     def list(self, request: Request) -> Response:
         """All connections with their health, by kind and name."""
         return Response({"results": ConnectionSerializer(_with_health(), many=True).data})

@@ -24,6 +24,7 @@ TEXT_CHARACTERS_MAX = 2_000
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")  # Java systems write 12000000 as 1.2E7
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ABSENT = object()
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -194,7 +195,7 @@ def _check_storable(value: Any) -> None:
             waiting += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list):
             waiting += [(part, depth + 1) for part in item]
-        elif isinstance(item, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in item):
+        elif isinstance(item, str) and _UNSTORABLE.search(item):
             raise UnreadableBody("$", "a text holds a character that cannot be stored", "ING_UNREADABLE")
 
 

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from connectors.models import Connection, Cursor, InboxMessage
@@ -72,6 +72,7 @@ class ConnectionSerializer(serializers.ModelSerializer):
         return int(row.health.lag.total_seconds()) if row.health.lag else 0
 
 
+@extend_schema_serializer(many=False)
 class ConnectionListSerializer(serializers.Serializer):
     """All connections; there are few, so they come at once."""
 

@@ -104,7 +104,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "verify": Stage(
         "dispatch",
-        "finsync.posting.services.verify:verify_due",
+        "finsync.posting.services.janitor:verify_due",
         "SELECT 1 FROM posting WHERE verify_at <= clock_timestamp()",
     ),
     "probe": Stage(

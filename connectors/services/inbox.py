@@ -22,7 +22,8 @@ INSERT = """
 INSERT INTO inbox_message (connection_id, channel, event_id, object, headers, body, sha256, source_ts, deliveries)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::text[],
                      %s::timestamptz[], %s::int[])
-ON CONFLICT (connection_id, event_id) DO UPDATE SET deliveries = inbox_message.deliveries + excluded.deliveries
+ON CONFLICT (connection_id, event_id) DO UPDATE SET deliveries = inbox_message.deliveries
+  + CASE excluded.channel WHEN 'webhook' THEN excluded.deliveries ELSE 0 END
 RETURNING id, connection_id, event_id, (xmax = 0) AS fresh
 """
 
@@ -66,7 +67,8 @@ def readable_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def keep(cursor: Any, letters: Sequence[Letter]) -> list[Kept]:
     """Store letters in one statement and return where each is, in the order given. The caller commits.
 
-    ``cursor`` is any psycopg or Django cursor. A letter already kept counts another delivery and nothing else.
+    ``cursor`` is any psycopg or Django cursor. A letter already kept counts another delivery where a webhook
+    brought it; a poll re-reads by design and changes nothing.
     Letters are inserted in the order of their ids, so that two writers never wait for each other in a circle.
     """
     counts = Counter((letter.connection_id, letter.event_id) for letter in letters)

@@ -8,7 +8,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
-from connectors.contract import Ignored, NeedsFetch, Normalised, RawItem, Unreadable
+from connectors.contract import Connector, Ignored, NeedsFetch, Normalised, RawItem, Unreadable
 from connectors.models import Connection, InboxMessage
 from connectors.registry import connect
 from exceptions_queue.services import Subject, clear_subject, raise_case
@@ -21,6 +21,14 @@ logger = logging.getLogger(__name__)
 ATTEMPTS_MAX = 5
 BACKOFF_SECONDS = 10
 REASON_CHARACTERS_MAX = 1_000
+
+SETTLE = """
+UPDATE inbox_message m SET state = new.state, next_action_at = new.next_action_at, attempts = new.attempts,
+       reason_code = new.reason_code, reason = new.reason, processed_at = new.processed_at
+  FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::text[], %s::text[], %s::timestamptz[])
+    AS new(id, state, next_action_at, attempts, reason_code, reason, processed_at)
+ WHERE m.id = new.id
+"""
 
 CLAIM = """
 SELECT id FROM inbox_message
@@ -36,30 +44,45 @@ def normalise_due(batch: int = 200) -> int:
         with database.cursor() as cursor:
             cursor.execute(CLAIM, [batch])
             ids = [row[0] for row in cursor.fetchall()]
-        messages = list(InboxMessage.objects.filter(pk__in=ids).select_related("connection").order_by("id"))
+        messages = list(InboxMessage.objects.filter(pk__in=ids).prefetch_related("connection").order_by("id"))
         _read(messages)
     return len(messages)
 
 
 def _read(messages: Sequence[InboxMessage]) -> None:
     statements: list[Statement] = []
-    readers = {message.connection_id: connect(message.connection) for message in messages}
+    readers = {owner.pk: connect(owner) for owner in {message.connection for message in messages}}
     for message in messages:
-        item = RawItem(
-            event_id=message.event_id, object=message.object, body=bytes(message.body), source_ts=message.source_ts
-        )
         message.was = message.state
         try:
-            with transaction.atomic():
-                result = readers[message.connection_id].normalise(item)
-                statements.extend(_settle(message, result))
+            statements.extend(_read_one(message, readers[message.connection_id]))
         except Exception as error:  # a bug in one reader must not stop the letters behind it
             logger.exception("letter %s of %s could not be read", message.pk, message.connection.name)
             _try_again(message, error)
     store_facts(statements)
-    InboxMessage.objects.bulk_update(
-        messages, ["state", "next_action_at", "attempts", "reason_code", "reason", "processed_at"]
+    _write(messages)
+
+
+def _read_one(message: InboxMessage, reader: Connector) -> list[Statement]:
+    """Return what one letter states. Reading is pure; what else it makes (a case, a wish) is written in a savepoint."""
+    result = reader.normalise(
+        RawItem(event_id=message.event_id, object=message.object, body=bytes(message.body), source_ts=message.source_ts)
     )
+    if isinstance(result, Normalised):
+        unstorable = next((record for record in result.records if not storable(record)), None)
+        if unstorable is not None:
+            what = f"{unstorable.record_type} carries characters no database text may hold"
+            result = Unreadable(code="ING_UNREADABLE", path="", detail=what)
+        elif not message.replays:
+            return _settle(message, result)
+    with transaction.atomic():
+        return _settle(message, result)
+
+
+def _write(messages: Sequence[InboxMessage]) -> None:
+    columns = ("id", "state", "next_action_at", "attempts", "reason_code", "reason", "processed_at")
+    with database.cursor() as cursor:
+        cursor.execute(SETTLE, [[getattr(message, name) for message in messages] for name in columns])
 
 
 def _settle(message: InboxMessage, result: Normalised | Ignored | NeedsFetch | Unreadable) -> list[Statement]:
@@ -80,10 +103,6 @@ def _settle(message: InboxMessage, result: Normalised | Ignored | NeedsFetch | U
         wish_fetch(
             result.object, result.source_id, system=message.connection.name, aggregate_key="", reason=result.reason
         )
-        return []
-    unstorable = next((record for record in result.records if not storable(record)), None)
-    if unstorable is not None:
-        _quarantine(message, "ING_UNREADABLE", f"{unstorable.record_type} carries characters no database text may hold")
         return []
     roles = tuple(message.connection.roles)
     return [Statement(record=record, origin=message.pk, roles=roles) for record in result.records]

@@ -13,6 +13,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from finsync.audit.services import current_actor, recording
+
 LIFETIME_DAYS_MAX = 90
 _TEXT = re.compile(r"fs_([0-9a-f]{8})_[\w-]{43}", re.ASCII)
 
@@ -49,7 +51,8 @@ class ApiToken(models.Model):
         text = f"fs_{prefix}_{secret}"
         expires = timezone.now() + timedelta(days=min(days, LIFETIME_DAYS_MAX))
         token = cls(owner=owner, label=label, prefix=prefix, digest=_digest(text), scopes=scopes, expires_at=expires)
-        token.save()
+        with recording(current_actor() or f"user:{owner.get_username()}"):
+            token.save()
         return token, text
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signals import got_request_exception
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.permissions import SAFE_METHODS
@@ -90,18 +90,17 @@ def problem_details(error: Exception, context: dict[str, Any]) -> HttpResponse:
 
 def _known(error: Exception) -> exceptions.APIException:
     """Return the error as one the API knows; anything unforeseen is a defect on this side."""
-    match error:
-        case exceptions.APIException():
-            return error
-        case Http404():
-            return exceptions.NotFound(*error.args)
-        case PermissionDenied():
-            return exceptions.PermissionDenied(*error.args)
-        case RequestDataTooBig():
-            return TooLarge()
-        case OperationalError():
-            return Unavailable()
-    return ServerError()
+    if isinstance(error, exceptions.APIException):
+        return error
+    if isinstance(error, Http404):
+        return exceptions.NotFound(*error.args)
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied(*error.args)
+    if isinstance(error, DataError):  # what Python reads and PostgreSQL cannot hold, such as a time zone 20 hours off
+        return exceptions.ValidationError({"value": "A value is beyond what can be stored or compared."})
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge()
+    return Unavailable() if isinstance(error, OperationalError) else ServerError()
 
 
 def _kind_of_place(request: Request | None) -> str:

@@ -53,14 +53,23 @@ def sla(due: datetime | None, now: datetime, *, paused: bool = False) -> tuple[s
     return span(left), "soon" if left < SOON else ""
 
 
+# Which parts of a business key a person says, by what the key is about; the kind itself and the system go unsaid.
+_SAID = {
+    "customer": slice(1, None),
+    "contract": slice(2, None),
+    "schedule": slice(2, None),
+    "revenue": slice(2, None),
+    "invoice": slice(3, 4),
+    "payment": slice(2, None),
+    "payment_application": slice(2, 3),
+    "subscription": slice(2, None),
+}
+
+
 def tail(key: str) -> str:
-    """Return what a person calls a business key: the last part of ``invoice:US01:stripe:INV-2``, versions kept."""
+    """Return what a person calls a business key: INV-2 for ``invoice:US01:stripe:INV-2:v1``, C-1 v2 for a contract."""
     parts = key.split(":")
-    if len(parts) > 2 and parts[0] == "contract" and parts[-1].startswith("v"):
-        return f"{parts[-2]} {parts[-1]}"
-    if len(parts) > 2 and parts[0] in ("payment_application", "schedule"):
-        return " ".join(parts[2:])
-    return parts[-1]
+    return " ".join(parts[_SAID.get(parts[0], slice(-1, None))]) or key
 
 
 def plain(code: str) -> str:

@@ -28,13 +28,15 @@ _FIRST_COPY = (
     " AND c.first_id <> i.id)"
 )
 
-# Pairs that agree in everything are counted, the others listed. An aggregate without groups runs on all workers.
+# One pass: pairs that agree in everything are counted and summed per cell, the others listed. All workers take part.
 _JOIN = """
 CREATE TEMP TABLE recon_joined ON COMMIT DROP AS
-SELECT count(*) FILTER (WHERE same) AS same, array_agg(a_id) FILTER (WHERE NOT same) AS a_ids,
-       array_agg(b_id) FILTER (WHERE NOT same) AS b_ids
-  FROM (SELECT a.id AS a_id, b.id AS b_id, coalesce({same}, false) AS same
+SELECT entity, currency, period, count(*) FILTER (WHERE same) AS n, sum(amount_minor) FILTER (WHERE same) AS total,
+       array_agg(a_id) FILTER (WHERE NOT same) AS a_ids, array_agg(b_id) FILTER (WHERE NOT same) AS b_ids
+  FROM (SELECT a.entity, a.currency, a.period, a.amount_minor, a.id AS a_id, b.id AS b_id,
+               coalesce({same}, false) AS same
           FROM ({a}) a FULL OUTER JOIN ({b}) b ON a.entity = b.entity AND a.key = b.key) pair
+ GROUP BY entity, currency, period
 """
 # The pairs that differ, with statistics: few of them are looked up by id, many are hashed.
 _LISTED = """
@@ -120,7 +122,11 @@ def compare(run: Run, control: Control) -> None:
         set_for_join(cursor)
         # An earlier comparison of the same transaction (tests run many in one) leaves its tables until it ends.
         cursor.execute("DROP TABLE IF EXISTS recon_joined, recon_listed, recon_judged, recon_copies")
-        values = {"run": run.pk, "absent": sorted(control.must_be_absent)}
+        values = {
+            "run": run.pk,
+            "absent": sorted(control.must_be_absent),
+            "uncounted": sorted(control.must_be_absent | control.may_be_absent),
+        }
         cursor.execute(join_sql(control), values)
         _list(cursor)
         cursor.execute(_COPIES if _has_copies(cursor, run) else _COPIES + " LIMIT 0", values)
@@ -156,9 +162,9 @@ def join_sql(control: Control, *, copies: bool = False) -> str:
         same.append("a.state = b.state")
     if Measure.VERSION in control.compares:
         same.append("(a.version = b.version OR a.version = 0 OR b.version = 0)")
-    if control.must_be_absent:
-        same.append("a.state <> ALL(%(absent)s)")
+    if control.must_be_absent or control.may_be_absent:
         columns.append("state")
+        same.append("a.state <> ALL(%(uncounted)s)")  # what counts on neither side is judged one by one
     if copies:
         same.append("NOT EXISTS (SELECT 1 FROM recon_copies c WHERE c.entity = a.entity AND c.key = a.key)")
     selected = ", ".join(f"i.{column}" for column in ["id", "entity", "key", *dict.fromkeys(columns)])
@@ -173,8 +179,8 @@ def _compared(control: Control) -> list[str]:
 
 def _has_copies(cursor: Any, run: Run) -> bool:
     cursor.execute(
-        "SELECT same + count(a_id), same + count(b_id), count(a_id) + count(b_id)"
-        " FROM recon_joined LEFT JOIN recon_listed ON true GROUP BY same"
+        "SELECT same + a, same + b, a + b FROM (SELECT coalesce(sum(n), 0) AS same FROM recon_joined) s,"
+        " (SELECT count(a_id) AS a, count(b_id) AS b FROM recon_listed) l"
     )
     joined_a, joined_b, listed = cursor.fetchone()
     if (joined_a, joined_b) != (run.items_a, run.items_b):

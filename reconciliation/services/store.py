@@ -8,24 +8,20 @@ from reconciliation.models import Run
 
 RUNS_WITH_ITEMS_MAX = 20  # per control; older runs keep their cells and variances, not every item
 
-# Side B equals side A wherever a pair agrees, so only A is added up; B follows from what was listed as different.
-# A table made from a query is filled by all workers, an insert by one.
-_BASE = """
-CREATE TEMP TABLE recon_base ON COMMIT DROP AS
-SELECT entity, currency, period, count(*) AS n, sum(amount_minor) AS total FROM recon_item
- WHERE run_id = %(run)s AND side = 'A' {counted} GROUP BY 1, 2, 3
-"""
+# Where a pair agrees both sides are the same; what was listed as different, and every copy, counts on its own side.
 _CELLS = """
 WITH touched AS (
   SELECT a_id AS id FROM recon_listed WHERE a_id IS NOT NULL
   UNION SELECT b_id FROM recon_listed WHERE b_id IS NOT NULL
   UNION
   SELECT i.id FROM recon_copies c JOIN recon_item i ON i.run_id = %(run)s AND i.entity = c.entity AND i.key = c.key
-), moved AS (
+), agreed AS (
+  SELECT entity, currency, period, n, total FROM recon_joined WHERE n > 0
+), apart AS (
   SELECT entity, currency, period,
-         sum(CASE side WHEN 'B' THEN 1 ELSE -1 END) AS n,
-         sum(CASE side WHEN 'B' THEN amount_minor ELSE -amount_minor END) AS total
-    FROM recon_item JOIN touched USING (id) WHERE true {counted} GROUP BY 1, 2, 3
+         count(*) FILTER (WHERE side = 'A') AS n_a, sum(amount_minor) FILTER (WHERE side = 'A') AS total_a,
+         count(*) FILTER (WHERE side = 'B') AS n_b, sum(amount_minor) FILTER (WHERE side = 'B') AS total_b
+    FROM recon_item JOIN touched USING (id) WHERE state <> ALL(%(uncounted)s) GROUP BY 1, 2, 3
 ), verdict AS (
   SELECT entity, currency, period, count(*) FILTER (WHERE home AND kind <> 'ROUNDING') AS open,
          count(*) FILTER (WHERE home AND kind = 'STATE') AS states,
@@ -35,19 +31,21 @@ WITH touched AS (
           SELECT entity, currency_b, period_b, kind, false FROM recon_judged WHERE b_id IS NOT NULL) met
    GROUP BY 1, 2, 3
 ), place AS (
-  SELECT entity, currency, period FROM recon_base UNION SELECT entity, currency, period FROM moved
+  SELECT entity, currency, period FROM agreed UNION SELECT entity, currency, period FROM apart
   UNION SELECT entity, currency, period FROM verdict
+), cell AS (
+  SELECT place.*, coalesce(n, 0) + coalesce(n_a, 0) AS n_a, coalesce(n, 0) + coalesce(n_b, 0) AS n_b,
+         coalesce(total, 0) + coalesce(total_a, 0) AS total_a, coalesce(total, 0) + coalesce(total_b, 0) AS total_b,
+         coalesce(states, 0) AS states, coalesce(open, 0) AS open, coalesce(rank, 0) AS rank
+    FROM place LEFT JOIN agreed USING (entity, currency, period) LEFT JOIN apart USING (entity, currency, period)
+    LEFT JOIN verdict USING (entity, currency, period)
 )
 INSERT INTO recon_cell (run_id, entity, currency, period, count_a, count_b, total_a_minor, total_b_minor, state_breaks,
                         open_variances, variance_minor, verdict)
-SELECT %(run)s, entity, currency, period, coalesce(base.n, 0), coalesce(base.n, 0) + coalesce(moved.n, 0),
-       coalesce(base.total, 0), coalesce(base.total, 0) + coalesce(moved.total, 0), coalesce(states, 0),
-       coalesce(open, 0), -coalesce(moved.total, 0),
-       (ARRAY['TIED', 'TOLERANCE', 'IN_TRANSIT', 'VARIANCE'])[coalesce(rank, 0) + 1]
-  FROM place LEFT JOIN recon_base base USING (entity, currency, period) LEFT JOIN moved USING (entity, currency, period)
-  LEFT JOIN verdict USING (entity, currency, period)
+SELECT %(run)s, entity, currency, period, n_a, n_b, total_a, total_b, states, open, total_a - total_b,
+       (ARRAY['TIED', 'TOLERANCE', 'IN_TRANSIT', 'VARIANCE'])[rank + 1]
+  FROM cell
 """
-_COUNTED = "AND state <> ALL(%(uncounted)s)"
 
 _FOLLOW = """
 INSERT INTO recon_break (control, entity, key, currency, period, document_date, break_class, at_risk_minor,
@@ -138,10 +136,7 @@ def store(run: Run, control: Control) -> list[int]:
         "apart": _MONEY.format(currency="currency", minor="difference", digits="digits"),
     }
     with database.cursor() as cursor:
-        counted = _COUNTED if values["uncounted"] else ""
-        cursor.execute("DROP TABLE IF EXISTS recon_base")
-        cursor.execute(_BASE.format(counted=counted), values)
-        cursor.execute(_CELLS.format(counted=counted), values)
+        cursor.execute(_CELLS, values)
         cursor.execute(_FOLLOW, values)
         cursor.execute(_VARIANCES.format(**words), values)
         cursor.execute(_CLEARED, values)

@@ -73,7 +73,14 @@ def test_a_misspelt_filter_is_refused_and_not_left_out(reader: APIClient, kind: 
 
 
 @pytest.mark.parametrize(
-    "query", [{"received_from": "yesterday"}, {"state": "a\x00b"}, {"q": "a\x00b"}, {"received_to": "9999-99-99"}]
+    "query",
+    [
+        {"received_from": "yesterday"},
+        {"state": "a\x00b"},
+        {"q": "a\x00b"},
+        {"received_to": "9999-99-99"},
+        {"received_from": "1026-02-05T02:26:10-20:00"},
+    ],
 )
 def test_a_filter_value_that_cannot_be_read_is_refused(reader: APIClient, query: dict[str, str]) -> None:
     assert reader.get("/api/v1/events/", query).status_code == 400

@@ -60,6 +60,14 @@ def test_money_is_described_as_minor_units_with_currency(schema: dict[str, Any])
     assert "Money" in str(schema["components"]["schemas"]["Invoice"]["properties"]["total"])
 
 
+def test_a_list_is_described_as_an_object_with_results(schema: dict[str, Any]) -> None:
+    for method, path, operation in _operations(schema):
+        if method == "get" and operation["operationId"].endswith("_list"):
+            told = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            name = told["$ref"].rsplit("/", 1)[1]
+            assert "results" in schema["components"]["schemas"][name]["properties"], path
+
+
 def test_the_description_is_served_to_everybody(client: Client) -> None:
     answer = client.get("/api/schema/")
     assert answer.status_code == 200

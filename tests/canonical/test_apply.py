@@ -136,14 +136,14 @@ def test_only_the_system_of_record_changes_a_customer():
 def test_a_poisoned_lane_stops_only_itself(monkeypatch):
     from finsync.canonical.services import apply as room
 
-    real = room.write_entity
+    real = room.write_entities
 
-    def poisoned(record, change):
-        if record.business_key == "customer:bad":
+    def poisoned(applied):
+        if any(record.business_key == "customer:bad" for record, _ in applied):
             raise RuntimeError("poison")
-        real(record, change)
+        real(applied)
 
-    monkeypatch.setattr(room, "write_entity", poisoned)
+    monkeypatch.setattr(room, "write_entities", poisoned)
     arrive(customer("bad"), *[customer(f"good{n}", name=f"Good {n}") for n in range(20)])
     apply_all()
     assert Customer.objects.count() == 20
@@ -151,7 +151,7 @@ def test_a_poisoned_lane_stops_only_itself(monkeypatch):
     assert lane.blocked
     case = ExceptionCase.objects.get()
     assert (case.code, case.state) == ("ING_DLQ", "OPEN")
-    monkeypatch.setattr(room, "write_entity", real)
+    monkeypatch.setattr(room, "write_entities", real)
     retry_fact(Fact.objects.get(aggregate_id="customer:bad").pk, "user:ana")
     apply_all()
     assert Customer.objects.count() == 21

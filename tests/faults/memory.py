@@ -105,7 +105,9 @@ class Memory:
         if move.to != row.status:
             check("posting", row.status, move.to)
             if row.sends and move.to in (PostingState.READY, PostingState.CANCELLED):
-                assert row.status in self.may_become_ready_after_a_send, "it was sent before and must be looked up first"
+                assert row.status in self.may_become_ready_after_a_send, (
+                    "it was sent before and must be looked up first"
+                )
             row.doubtful_since = now
         row.status, row.fence, row.lease_until = move.to, row.fence + bump, None
         row.code = move.code if move.to in (PostingState.EXCEPTION, PostingState.REJECTED) else ""
@@ -120,7 +122,12 @@ class Memory:
         if move.on_desk:
             row.cases.append(move.code)
         assert (row.status == PostingState.POSTED) == bool(row.document_id), "I3"
-        parked = row.status in (PostingState.POSTED, PostingState.CANCELLED, PostingState.EXCEPTION, PostingState.REJECTED)
+        parked = row.status in (
+            PostingState.POSTED,
+            PostingState.CANCELLED,
+            PostingState.EXCEPTION,
+            PostingState.REJECTED,
+        )
         assert parked or row.next_at is not None, "I5"
         assert (row.status in (PostingState.EXCEPTION, PostingState.REJECTED)) == bool(row.code), "I6"
 
@@ -184,9 +191,7 @@ class Memory:
 
     def standings(self) -> dict[str, tuple[str, str, list[str]]]:
         """Return by reference: state, target document and cases."""
-        return {
-            row.document.external_ref: (row.status.value, row.document_id, row.cases) for row in self.rows.values()
-        }
+        return {row.document.external_ref: (row.status.value, row.document_id, row.cases) for row in self.rows.values()}
 
     def next_due(self) -> float:
         """Return when something is due next, in seconds; infinity where nothing is."""

@@ -4,9 +4,10 @@ Workers run the production steps (posting.machine) as generators; between any tw
 freeze it for longer than its lease, or let another run. The same seed replays the same history.
 """
 
+import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,8 +80,8 @@ class World:
     # ---- what workers do, a step at a time -------------------------------------------------------------------
 
     def work(self) -> Iterator[None]:
-        """Run rounds for ever; a kill between two yields loses whatever is not in the store."""
-        while True:
+        """Run rounds until the calm; a kill between two yields loses whatever is not in the store."""
+        while not self.calm:
             job = self.random.random()
             if job < 0.5:
                 yield from self.dispatch()
@@ -151,15 +152,22 @@ class World:
         self.calm = True
         self.erp.weather.menu = CALM
         self.store.wake_doubts()
-        for tick in range(SETTLE_TICKS_MAX + 1):
-            if self.settled():
-                return tick
+        began = self.now
+        while self.now <= began + SETTLE_TICKS_MAX * TICK_SECONDS:
             for worker in self.workers:
                 if worker.frozen_until <= self.now:
-                    next(worker.steps)  # a zombie finishes what it had begun
+                    next(worker.steps, None)  # a zombie finishes what it had begun
             self.round()
-            self.now += TICK_SECONDS
-        return SETTLE_TICKS_MAX + 1
+            if self.settled():
+                break
+            self.now += self.ticks_until_due() * TICK_SECONDS
+        return math.ceil((self.now - began) / TICK_SECONDS)
+
+    def ticks_until_due(self) -> int:
+        """Return how many ticks pass before anything can happen, at least one."""
+        wakes = [worker.frozen_until for worker in self.workers if worker.frozen_until > self.now]
+        wait = min([self.store.next_due(), *wakes]) - self.now
+        return max(1, math.ceil(min(wait, SETTLE_TICKS_MAX * TICK_SECONDS) / TICK_SECONDS))
 
     def round(self) -> None:
         """One undisturbed pass of every job."""
@@ -217,9 +225,9 @@ def judge(world: World) -> Verdict:
             cancelled.append(f"{reference} was cancelled and has a document")
         if held[reference] > 1:
             duplicated.append(f"{reference} {state} has {held[reference]} documents")
-        if overtaken or held[reference] > 1:
-            if not {"ERP_DUPLICATE_POST", "ERP_CONTENT_MISMATCH"} & set(cases):
-                undetected.append(reference)
+        seen = {"ERP_DUPLICATE_POST", "ERP_CONTENT_MISMATCH"} & set(cases)
+        if (overtaken or held[reference] > 1) and not seen:
+            undetected.append(reference)
     return Verdict(lost, duplicated, cancelled, undetected, unsettled)
 
 
@@ -230,6 +238,3 @@ def live(seed: int, idempotency: str, menu: Menu | None = None, **options: Any) 
     world.ticks = world.settle()
     world.verify()
     return world, judge(world)
-
-
-Patch = Callable[[World], None]

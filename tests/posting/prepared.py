@@ -105,3 +105,10 @@ def wake(connection: Connection, keys: set[str]) -> None:
 def need(posting: Posting, role: str, of: Posting) -> Need:
     """Let one posting wait for another."""
     return Need.objects.create(posting=posting, role=role, doc_type=of.doc_type, business_key=of.business_key)
+
+
+def refuse(posting: Posting) -> None:
+    """Let the simulated ERP refuse a posting for ever: its text asks for it."""
+    with recording("test"):
+        posting.document["narrative"] = "refuse"
+        posting.save(update_fields=["document"])

@@ -17,7 +17,8 @@ FETCH_GRACE_SECONDS = 3  # what is missing is often just behind; ask for it only
 
 WAKE = """
 INSERT INTO aggregate (key, record_type, content_hash, failures, blocked, blocked_reason, next_action_at)
-SELECT key, record_type, '', 0, false, '', clock_timestamp() FROM unnest(%s::text[], %s::text[]) AS new(key, record_type)
+SELECT key, record_type, '', 0, false, '', clock_timestamp()
+  FROM unnest(%s::text[], %s::text[]) AS new(key, record_type)
  ORDER BY key
 ON CONFLICT (key) DO UPDATE SET next_action_at = least(aggregate.next_action_at, excluded.next_action_at)
 """
@@ -75,18 +76,19 @@ def _fact(statement: Statement) -> Fact:
 
 def wish_fetch(record_type: str, source_id: str, *, aggregate_key: str, reason: str, system: str = "") -> None:
     """Ask the doors to fetch something from its source; a wish that is already open is not repeated."""
-    FetchWish.objects.bulk_create(
-        [
-            FetchWish(
-                record_type=record_type,
-                source_id=source_id,
-                system=system,
-                aggregate_key=aggregate_key,
-                reason=reason,
-                next_action_at=timezone.now() + timedelta(seconds=FETCH_GRACE_SECONDS),
-            )
-        ],
-        ignore_conflicts=True,
+    made = wish(record_type, source_id, aggregate_key=aggregate_key, reason=reason, system=system)
+    FetchWish.objects.bulk_create([made], ignore_conflicts=True)
+
+
+def wish(record_type: str, source_id: str, *, aggregate_key: str, reason: str, system: str = "") -> FetchWish:
+    """Return a wish that is not written yet; see ``wish_fetch``."""
+    return FetchWish(
+        record_type=record_type,
+        source_id=source_id,
+        system=system,
+        aggregate_key=aggregate_key,
+        reason=reason,
+        next_action_at=timezone.now() + timedelta(seconds=FETCH_GRACE_SECONDS),
     )
 
 

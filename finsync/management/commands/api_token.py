@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from finsync.audit.services import recording
 from finsync.kit.models import LIFETIME_DAYS_MAX, ApiToken, Scope
 
 
@@ -29,7 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do one of them. Raises CommandError with what to correct."""
-        {"issue": self._issue, "revoke": self._revoke, "list": self._list}[options["does"]](options)
+        with recording("system:api_token"):
+            {"issue": self._issue, "revoke": self._revoke, "list": self._list}[options["does"]](options)
 
     def _issue(self, options: dict[str, Any]) -> None:
         owner = User.objects.filter(username=options["person"], is_active=True).first()

@@ -1,7 +1,8 @@
 """Planning: applied changes become postings, held until they may go. One change, one pass, nothing sent."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection as database
@@ -21,7 +22,7 @@ from finsync.core.money import Money
 from finsync.core.records import from_json, to_json
 from finsync.mappings.services import ActiveTables, active_tables
 from finsync.posting.documents import Draft, plan_documents
-from finsync.posting.models import Need, Posting
+from finsync.posting.models import Need, Posting, PostingLine
 from finsync.posting.services.render import render
 
 logger = logging.getLogger(__name__)
@@ -33,9 +34,15 @@ CLAIM = """
 SELECT id FROM canonical_change WHERE next_action_at <= clock_timestamp() AND next_action_at IS NOT NULL
  ORDER BY next_action_at, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
+PLANNED = """
+UPDATE canonical_change c SET plan_state = new.plan_state, plan_explanation = new.plan_explanation,
+       next_action_at = new.next_action_at, plan_attempts = new.plan_attempts
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
+    AS new(id, plan_state, plan_explanation, next_action_at, plan_attempts) WHERE c.id = new.id
+"""
 
 
-def plan_due(batch: int = 100) -> int:
+def plan_due(batch: int = 200) -> int:
     """Plan the documents of up to ``batch`` applied changes; returns how many changes were planned."""
     with recording("system:plan"):
         with database.cursor() as cursor:
@@ -43,12 +50,10 @@ def plan_due(batch: int = 100) -> int:
             ids = [row[0] for row in cursor.fetchall()]
         changes = list(CanonicalChange.objects.filter(pk__in=ids).order_by("pk"))
         if changes:
-            targets, tables = Targets(), active_tables()
-            for change in changes:
-                _plan(change, targets, tables)
-            CanonicalChange.objects.bulk_update(
-                changes, ["plan_state", "plan_explanation", "next_action_at", "plan_attempts"]
-            )
+            _plan(changes, Targets(), active_tables())
+            columns = ("id", "plan_state", "plan_explanation", "next_action_at", "plan_attempts")
+            with database.cursor() as cursor:
+                cursor.execute(PLANNED, [[getattr(change, name) for change in changes] for name in columns])
     return len(changes)
 
 
@@ -70,47 +75,119 @@ class Targets:
         ]
 
 
-def _plan(change: CanonicalChange, targets: Targets, tables: ActiveTables) -> None:
-    change.next_action_at = None
+def _plan(changes: Sequence[CanonicalChange], targets: Targets, tables: ActiveTables) -> None:
+    """Plan changes inside one savepoint. If that fails, each half alone, down to the change that is at fault."""
     try:
         with transaction.atomic():
-            record = from_json(change.record_type, change.record)
-            plan = plan_documents(record)
-            if plan.alarm:
-                _alarm(change, plan.alarm, plan.explanation)
-            made = [
-                create_posting(draft, connection, change, tables)
-                for draft in plan.drafts
-                for connection in targets.of(draft, record.lineage.system)
-            ]
-            change.plan_state = "PLANNED" if made else "NOTHING"
-            change.plan_explanation = plan.explanation
+            wanted: list[Wanted] = []
+            for change in changes:
+                wanted += _documents_of(change, targets)
+            create_postings(wanted, tables)
     except Exception as error:
-        logger.exception("change %s could not be planned", change.pk)
-        change.plan_attempts += 1
-        change.plan_explanation = repr(error)[:500]
-        if change.plan_attempts >= ATTEMPTS_MAX:
-            change.plan_state = "FAILED"
-            _alarm(change, "ING_DLQ", repr(error))
+        if len(changes) > 1:
+            middle = len(changes) // 2
+            _plan(changes[:middle], targets, tables)
+            _plan(changes[middle:], targets, tables)
         else:
-            change.next_action_at = timezone.now() + timedelta(seconds=BACKOFF_SECONDS * 2**change.plan_attempts)
+            logger.exception("change %s could not be planned", changes[0].pk)
+            _try_again(changes[0], error)
+
+
+def _documents_of(change: CanonicalChange, targets: Targets) -> "list[Wanted]":
+    record = from_json(change.record_type, change.record)
+    plan = plan_documents(record)
+    if plan.alarm:
+        _alarm(change, plan.alarm, plan.explanation)
+    wanted = [
+        Wanted(draft, connection, change)
+        for draft in plan.drafts
+        for connection in targets.of(draft, record.lineage.system)
+    ]
+    change.next_action_at = None
+    change.plan_state = "PLANNED" if wanted else "NOTHING"
+    change.plan_explanation = plan.explanation
+    return wanted
+
+
+def _try_again(change: CanonicalChange, error: Exception) -> None:
+    change.next_action_at, change.plan_state = None, "PENDING"
+    change.plan_attempts += 1
+    change.plan_explanation = repr(error)[:500]
+    if change.plan_attempts >= ATTEMPTS_MAX:
+        change.plan_state = "FAILED"
+        _alarm(change, "ING_DLQ", repr(error))
+    else:
+        change.next_action_at = timezone.now() + timedelta(seconds=BACKOFF_SECONDS * 2**change.plan_attempts)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One document a change must make, and the connection that takes it."""
+
+    draft: Draft
+    connection: Connection
+    change: CanonicalChange
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What is unique per connection."""
+        return self.connection.pk, str(self.draft.doc_type), self.draft.business_key
 
 
 def create_posting(draft: Draft, connection: Connection, change: CanonicalChange, tables: ActiveTables) -> Posting:
-    """Write one posting, HELD, with its needs and its journal where the mapping gives one.
+    """Write one posting; see ``create_postings``."""
+    return create_postings([Wanted(draft, connection, change)], tables)[0]
+
+
+def create_postings(wanted: Sequence[Wanted], tables: ActiveTables) -> list[Posting]:
+    """Write postings, HELD, with their needs and their journals where the mapping gives one; returns one per document.
 
     The business key is unique per connection: planned before with the same content is done; with another content
     it is a conflict for a person, because what was posted is final (house rule 4).
     """
-    existing = Posting.objects.filter(
-        connection=connection, doc_type=draft.doc_type, business_key=draft.business_key
-    ).first()
-    if existing is not None:
-        if existing.content_hash != draft.content_hash:
-            _content_changed(existing, draft)
-        return existing
+    keys = {one.draft.business_key for one in wanted}
+    known = {
+        (posting.connection_id, posting.doc_type, posting.business_key): posting
+        for posting in Posting.objects.filter(business_key__in=keys).defer("document").prefetch_related("connection")
+    }
+    new: dict[tuple[int, str, str], tuple[Posting, Draft, Refused | None]] = {}
+    restated: list[tuple[Posting, Draft]] = []
+    for one in wanted:
+        if one.key not in known:
+            posting = _new_posting(one)
+            known[one.key] = posting
+            new[one.key] = (posting, one.draft, render(posting, one.draft, tables))
+        elif known[one.key].content_hash != one.draft.content_hash:
+            restated.append((known[one.key], one.draft))
+    _write(new.values())
+    for posting, _, refusal in new.values():
+        if refusal is not None:
+            raise_mapping_case(posting, refusal)
+    for posting, draft in restated:
+        _content_changed(posting, draft)
+    return [known[one.key] for one in wanted]
+
+
+def _write(new: Collection[tuple[Posting, Draft, Refused | None]]) -> None:
+    Posting.objects.bulk_create([posting for posting, _, _ in new])
+    lines = []
+    for posting, _, _ in new:
+        for line in posting.prepared_lines or ():
+            line.posting = posting
+            lines.append(line)
+        posting.prepared_lines = None
+    PostingLine.objects.bulk_create(lines)
+    Need.objects.bulk_create(
+        Need(posting=posting, role=need.role, doc_type=need.doc_type, business_key=need.business_key)
+        for posting, draft, _ in new
+        for need in draft.needs
+    )
+
+
+def _new_posting(wanted: Wanted) -> Posting:
+    draft, connection, change = wanted.draft, wanted.connection, wanted.change
     lane_rule = connector_class(connection.kind).capabilities.posts[draft.doc_type].lane
-    posting = Posting(
+    return Posting(
         connection=connection,
         doc_type=draft.doc_type,
         business_key=draft.business_key,
@@ -138,16 +215,6 @@ def create_posting(draft: Draft, connection: Connection, change: CanonicalChange
         not_before=draft.not_before,
         source_ts=change.source_ts,
     )
-    refusal = render(posting, draft, tables)
-    posting.save(force_insert=True)
-    posting.save_lines()
-    Need.objects.bulk_create(
-        Need(posting=posting, role=need.role, doc_type=need.doc_type, business_key=need.business_key)
-        for need in draft.needs
-    )
-    if refusal is not None:
-        raise_mapping_case(posting, refusal)
-    return posting
 
 
 def raise_mapping_case(posting: Posting, refusal: Refused) -> None:
@@ -164,10 +231,17 @@ def raise_mapping_case(posting: Posting, refusal: Refused) -> None:
         source=posting.document["record"]["lineage"]["system"],
         target=posting.connection.name,
         customer=posting.customer_key,
+        title=_mapping_title(refusal),
         explanation=f"{refusal.detail}. The document waits; nothing was posted.",
         remedy=f"Propose the missing row of {refusal.mapping_set} and have it approved; the documents follow by themselves.",
         facts={"mapping_set": refusal.mapping_set, "inputs": dict(refusal.inputs)},
     )
+
+
+def _mapping_title(refusal: Refused) -> str:
+    """Name the row in a line a person can act on; "" leaves the reason's own title."""
+    values = ", ".join(str(value) for value in refusal.inputs.values() if value is not None)
+    return f"{refusal.mapping_set} has no row for {values}" if refusal.code == "MAPPING_MISSING" and values else ""
 
 
 def subject_of(posting: Posting, detail: str) -> Subject:

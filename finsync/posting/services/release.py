@@ -1,11 +1,13 @@
 """Releasing: a held posting becomes ready when everything it waits for is there (the sequencer)."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.db import connection as database
 from django.utils import timezone
 
+from exceptions_queue.models import Occurrence
 from exceptions_queue.services import clear_subject, raise_case
 from finsync.audit.services import recording
 from finsync.core.lifecycle import PostingState
@@ -26,6 +28,15 @@ CLAIM = """
 SELECT id FROM posting WHERE status = 'HELD' AND next_action_at <= clock_timestamp()
  ORDER BY next_action_at, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
+LOOKED_AT_COLUMNS = (
+    "id", "status", "held_for", "status_reason", "next_action_at", "accounting_date", "original_period",
+)  # fmt: skip
+LOOKED_AT = """
+UPDATE posting p SET status = new.status, held_for = new.held_for, status_reason = new.status_reason,
+       next_action_at = new.next_action_at, accounting_date = new.accounting_date, original_period = new.original_period
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::date[], %s::text[])
+    AS new(id, status, held_for, status_reason, next_action_at, accounting_date, original_period) WHERE p.id = new.id
+"""
 
 
 def release_due(batch: int = 200) -> int:
@@ -36,13 +47,39 @@ def release_due(batch: int = 200) -> int:
             ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return 0
-        postings = list(Posting.objects.filter(pk__in=ids).select_related("connection").order_by("pk"))
-        today = business_date()
-        tables = active_tables() if any(posting.held_for == FOR_MAPPING for posting in postings) else None
-        needs = _open_needs(postings)
-        released = [posting for posting in postings if _release(posting, needs.get(posting.pk, []), today, tables)]
+        found = Posting.objects.filter(pk__in=ids).defer("document").prefetch_related("connection")
+        postings = list(found.order_by("pk"))
+        needs, view = _open_needs(postings), _View(postings)
+        released = [posting for posting in postings if _release(posting, needs.get(posting.pk, []), view)]
+        with database.cursor() as cursor:
+            cursor.execute(LOOKED_AT, [[getattr(posting, name) for posting in postings] for name in LOOKED_AT_COLUMNS])
+        for posting_id in _on_the_desk(released):
+            clear_subject("posting", posting_id, evidence="released: everything it waited for is there")
         _wake_lanes(released)
     return len(released)
+
+
+class _View:
+    """What a batch of postings is judged by: the business date, the active mapping, the accounting periods."""
+
+    def __init__(self, postings: Sequence[Posting]) -> None:
+        self.today = business_date()
+        remap = any(posting.held_for == FOR_MAPPING for posting in postings)
+        self.tables = active_tables() if remap else None
+        self._periods: dict[tuple[int, str], list[AccountingPeriod]] = defaultdict(list)
+        owners = {posting.connection_id for posting in postings}
+        for period in AccountingPeriod.objects.filter(connection__in=owners).order_by("start"):
+            self._periods[period.connection_id, period.entity].append(period)
+
+    def periods(self, posting: Posting) -> list[AccountingPeriod]:
+        """Return the periods of a posting's target and entity, oldest first; none where the target has none."""
+        return self._periods[posting.connection_id, posting.entity]
+
+
+def _on_the_desk(postings: Sequence[Posting]) -> list[int]:
+    ids = [posting.pk for posting in postings]
+    standing = Occurrence.objects.filter(subject_type="posting", subject_id__in=ids, cleared_at=None)
+    return list(standing.order_by("subject_id").values_list("subject_id", flat=True).distinct())
 
 
 def _open_needs(postings: Sequence[Posting]) -> dict[int, list[Need]]:
@@ -62,10 +99,11 @@ def _open_needs(postings: Sequence[Posting]) -> dict[int, list[Need]]:
     return still_open
 
 
-def _release(posting: Posting, needs: Sequence[Need], today: date, tables: ActiveTables | None) -> bool:
-    if posting.held_for == FOR_MAPPING and tables is not None and not _map_again(posting, tables):
+def _release(posting: Posting, needs: Sequence[Need], view: _View) -> bool:
+    """Decide about one posting and set its columns; the caller writes them."""
+    if posting.held_for == FOR_MAPPING and view.tables is not None and not _map_again(posting, view.tables):
         return False
-    if posting.not_before is not None and posting.not_before > today:
+    if posting.not_before is not None and posting.not_before > view.today:
         _hold(posting, "DATE", f"not before {posting.not_before.isoformat()}", PERIOD_RECHECK_SECONDS)
         return False
     if needs:
@@ -74,19 +112,16 @@ def _release(posting: Posting, needs: Sequence[Need], today: date, tables: Activ
         if (timezone.now() - posting.created_at).total_seconds() > OVERDUE_SECONDS:
             _overdue(posting, needs[0])
         return False
-    if not _fits_period(posting):
+    if not _fits_period(posting, view.periods(posting)):
         return False
     posting.status, posting.held_for, posting.next_action_at = PostingState.READY, "", timezone.now()
     posting.status_reason = "everything it waits for is there"
-    posting.save()
-    clear_subject("posting", posting.pk, evidence="released: everything it waited for is there")
     return True
 
 
 def _hold(posting: Posting, held_for: str, why: str, seconds: int) -> None:
     posting.held_for, posting.status_reason = held_for, why
     posting.next_action_at = timezone.now() + timedelta(seconds=seconds)
-    posting.save(update_fields=["held_for", "status_reason", "next_action_at"])
 
 
 def _map_again(posting: Posting, tables: ActiveTables) -> bool:
@@ -96,7 +131,7 @@ def _map_again(posting: Posting, tables: ActiveTables) -> bool:
         _hold(posting, FOR_MAPPING, refusal.detail, MAPPING_RECHECK_SECONDS)
         raise_mapping_case(posting, refusal)
         return False
-    posting.save()
+    posting.save(update_fields=["mapping_version", "held_for"])
     posting.save_lines()
     return True
 
@@ -111,18 +146,17 @@ def draft_of(posting: Posting) -> Draft:
     return next(draft for draft in plan_documents(record).drafts if draft.doc_type == posting.doc_type)
 
 
-def _fits_period(posting: Posting) -> bool:
+def _fits_period(posting: Posting, periods: Sequence[AccountingPeriod]) -> bool:
     """Move a document of a closed period to the first day of the next open one, keeping its original period.
 
     Policy: domain.md 1.1. A connection that does not know its periods accepts any date, and master data has none.
     """
     if posting.amount_minor is None:
         return True
-    periods = AccountingPeriod.objects.filter(connection=posting.connection, entity=posting.entity)
-    mine = periods.filter(start__lte=posting.accounting_date, end__gt=posting.accounting_date).first()
+    mine = next((period for period in periods if period.start <= posting.accounting_date < period.end), None)
     if mine is None or mine.open:
         return True
-    following = periods.filter(start__gt=posting.accounting_date, open=True).order_by("start").first()
+    following = next((period for period in periods if period.open and period.start > posting.accounting_date), None)
     if following is None:
         _hold(posting, "PERIOD", f"period {mine.label} is closed and no later one is open", PERIOD_RECHECK_SECONDS)
         raise_case(
