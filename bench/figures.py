@@ -11,10 +11,10 @@ RATES = ("/s",)  # units in which more is better
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much is measured: ``rounds`` per figure, and the sizes that grow with the time one has."""
+    """How much is measured: ``rounds`` per figure, and how many letters, events, posts … a round takes."""
 
     rounds: int
-    intake_seconds: float
+    letters: int
     events: int
     posts: int
     pending: Sequence[int]
@@ -22,15 +22,13 @@ class Scale:
     sides: Sequence[int]
 
 
-QUICK = Scale(
-    rounds=3, intake_seconds=3, events=400, posts=240, pending=(10_000, 100_000), entities=500, sides=(20_000,)
-)
+QUICK = Scale(rounds=3, letters=3_000, events=400, posts=240, pending=(10_000, 100_000), entities=500, sides=(20_000,))
 FULL = Scale(
-    rounds=3, intake_seconds=6, events=2_000, posts=1_000, pending=(10_000, 100_000, 1_000_000), entities=2_000,
+    rounds=3, letters=10_000, events=2_000, posts=1_000, pending=(10_000, 100_000, 1_000_000), entities=2_000,
     sides=(100_000,),
 )  # fmt: skip
 LARGE = Scale(
-    rounds=3, intake_seconds=10, events=5_000, posts=2_000, pending=(10_000, 100_000, 1_000_000), entities=10_000,
+    rounds=5, letters=20_000, events=5_000, posts=2_000, pending=(10_000, 100_000, 1_000_000), entities=10_000,
     sides=(100_000, 1_000_000),
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ SELECT c.name, p.external_ref, p.entity, p.currency, to_char(p.accounting_date, 
        0, p.amount_minor, coalesce(p.erp_document_id, ''), p.posted_at, p.accounting_date,
        jsonb_build_object('posting', p.id, 'business_key', p.business_key, 'kind', p.doc_type)
   FROM posting p JOIN connection c ON c.id = p.connection_id
- WHERE 'erp' = ANY(c.roles) AND p.amount_minor IS NOT NULL AND p.doc_type <> 'payment_application'
+ WHERE 'erp' = ANY(c.roles) AND p.amount_minor IS NOT NULL
    AND p.accounting_date >= %(start)s AND p.accounting_date < %(end)s
 """
 

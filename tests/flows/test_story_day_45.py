@@ -101,7 +101,7 @@ def test_day_45_expansion_ties_in_every_system_and_month(sample, ledger, entity)
         balances = ledger.account_balances(entity, month_end(month))
         assert -change(at_start[month], balances, "2100", currency) == Decimal(DEFERRED[month - 1]), month
 
-    assert findings(reconcile("R4", "R6", "R7", "R9", "R14")) == []
+    assert findings(reconcile("R4", "R6", "R7", "R7D", "R9", "R14")) == []
     assert not ExceptionCase.objects.exclude(state="RESOLVED").exists()
 
 
@@ -124,9 +124,13 @@ def test_a_refused_amendment_shows_as_deferred_revenue_and_heals_by_replay(sampl
     )
 
     refused = Posting.objects.get(doc_type="revenue_contract", status="EXCEPTION")
-    runs = reconcile("R4", "R6", "R7", "R9")
-    assert runs["R4"].state == "BALANCED"  # an invoice-only control passes throughout
-    assert runs["R6"].state == runs["R7"].state == "OPEN_ITEMS"
+    runs = reconcile("R4", "R6", "R7", "R7D", "R9")
+    assert runs["R4"].state == runs["R9"].state == "BALANCED"  # an invoice-only control passes throughout
+    assert runs["R6"].state == runs["R7D"].state == "OPEN_ITEMS"
+    deferred = {row.key: row.difference_minor for row in runs["R7D"].variance_rows.all()}
+    assert {key: abs(minor) for key, minor in deferred.items()} == {
+        f"C-46|2026-{month:02d}": 527_671 for month in range(2, 13)
+    }
     case = ExceptionCase.objects.get(code="REV_SCHEDULE_STALE")
     assert case.at_risk == {"USD": 527_671}
     assert "5,276.71" in case.explanation
@@ -146,5 +150,5 @@ def test_a_refused_amendment_shows_as_deferred_revenue_and_heals_by_replay(sampl
         and not Posting.objects.filter(connection__name="tryton").exclude(status="POSTED").exists(),
         seconds=180,
     )
-    assert findings(reconcile("R4", "R6", "R7", "R9")) == []
+    assert findings(reconcile("R4", "R6", "R7", "R7D", "R9", "R14")) == []
     assert not ExceptionCase.objects.exclude(state="RESOLVED").exists()

@@ -30,6 +30,12 @@ SELECT key FROM aggregate
  WHERE next_action_at <= clock_timestamp() AND next_action_at IS NOT NULL AND NOT blocked
  ORDER BY next_action_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
+# One more than a pass takes of a lane, to know that there is more; a hot lane of a million facts costs no more than that.
+WAITING = """
+SELECT f.id FROM unnest(%s::text[]) AS lane(key)
+ CROSS JOIN LATERAL (SELECT id FROM fact WHERE aggregate_key = lane.key AND state IN ('PENDING', 'HELD')
+                      ORDER BY aggregate_key, ordinal, id LIMIT %s) f
+"""
 DECIDED = """
 UPDATE fact f SET state = new.state, explanation = new.explanation, held_since = new.held_since,
        decided_at = new.decided_at
@@ -122,9 +128,11 @@ class _Pass:
         self.lanes = Aggregate.objects.in_bulk(self.keys)
         for lane in self.lanes.values():
             lane.next_action_at = None
+        with connection.cursor() as cursor:
+            cursor.execute(WAITING, [list(self.keys), FACTS_PER_LANE_MAX + 1])
+            ids = [row[0] for row in cursor.fetchall()]
         needed = set()
-        facts = Fact.objects.filter(aggregate_id__in=self.keys, state__in=(FactState.PENDING, FactState.HELD))
-        for fact in facts.order_by("aggregate_id", "ordinal", "id"):
+        for fact in Fact.objects.filter(pk__in=ids).order_by("aggregate_id", "ordinal", "id"):
             if len(self.waiting[fact.aggregate_id]) == FACTS_PER_LANE_MAX:
                 self.lanes[fact.aggregate_id].next_action_at = timezone.now()
                 continue

@@ -120,21 +120,34 @@ def note_error(connection: Connection, error: ConnectorError, asked_at: datetime
 
 def probe_paused() -> int:
     """Ask paused and waiting connections that are due whether they answer; returns how many work again."""
-    resumed = 0
-    for connection in _due_for_probe():
-        try:
-            with door(connection) as way:
-                answer = way.connector.ping()
-        except (ConnectorError, KeyError) as error:
-            _still_down(connection, str(error))
-            continue
-        except Exception as error:
-            logger.exception("probe of %s failed in an unknown way", connection.name)
-            _still_down(connection, repr(error))
-            continue
-        _resume(connection, answer)
-        resumed += 1
-    return resumed
+    return sum(_probe(connection) for connection in _due_for_probe())
+
+
+def probe_now(connection_id: int) -> str:
+    """Ask one connection at once, because a person wants to know; returns what came of it."""
+    connection = Connection.objects.get(pk=connection_id)
+    if connection.state == ConnectionState.ACTIVE:
+        return f"{connection.name} works already"
+    if _probe(connection):
+        return f"{connection.name} answers again; its postings go by themselves"
+    connection.refresh_from_db(fields=["last_failure"])
+    return f"{connection.name} still does not answer: {connection.last_failure}"
+
+
+def _probe(connection: Connection) -> bool:
+    """Ask a connection whether it answers, and resume it if so."""
+    try:
+        with door(connection) as way:
+            answer = way.connector.ping()
+    except (ConnectorError, KeyError) as error:
+        _still_down(connection, str(error))
+        return False
+    except Exception as error:
+        logger.exception("probe of %s failed in an unknown way", connection.name)
+        _still_down(connection, repr(error))
+        return False
+    _resume(connection, answer)
+    return True
 
 
 def _due_for_probe() -> list[Connection]:
