@@ -64,7 +64,7 @@ class Capabilities:
     knows_periods: bool = False
 
     def problems(self) -> list[str]:
-        """Return what makes this table unsafe: a posting that is neither idempotent nor findable, a class without means."""
+        """Return what makes this table unsafe: a posting neither idempotent nor findable, a class without means."""
         found = []
         for doc_type, how in self.posts.items():
             where = f"{self.kind}: posting {doc_type}"

@@ -190,7 +190,7 @@ class Connector(Protocol):
 
     # posting
     def build_body(self, document: PostingDocument) -> dict[str, Any]:
-        """Return the body that would be sent, as plain JSON values without floats. Pure; stored before anything is sent."""
+        """Return the body that would be sent, as plain JSON values without floats. Pure; stored before it is sent."""
         ...
 
     def send(self, document: PostingDocument, body: dict[str, Any], resume_id: str = "") -> Receipt:

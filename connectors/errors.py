@@ -5,7 +5,7 @@ A connector turns every status code, fault and network failure into exactly one 
 
 
 class ConnectorError(Exception):
-    """Base of the six. ``detail`` is for a person, truncated to DETAIL_CHARACTERS_MAX; ``http_status`` where there is one."""
+    """Base of the six. ``detail`` is for a person, at most DETAIL_CHARACTERS_MAX; ``http_status`` if there is one."""
 
     DETAIL_CHARACTERS_MAX = 2_000
 

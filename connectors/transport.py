@@ -15,6 +15,7 @@ from connectors.errors import OutcomeUnknown, TryLater
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 30.0
+TOTAL_TIMEOUT_SECONDS = 45.0  # of one exchange, however slowly its answer trickles in
 RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 
 # Raised by httpx before any byte of the request has left: surely not processed.
@@ -23,7 +24,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its answer, as evidence. Bodies are bytes as sent and received; secrets live in headers, not here."""
+    """One request and its answer, as evidence: bytes as sent and received. Secrets live in headers, not here."""
 
     method: str
     url: str
@@ -62,7 +63,7 @@ class Transport:
         try:
             response = self._http().send(request, stream=True)
             try:
-                body = self._read_bounded(response)
+                body = self._read_bounded(response, started)
             finally:
                 response.close()
         except NOT_SENT as error:
@@ -93,9 +94,11 @@ class Transport:
         return self._client
 
     @staticmethod
-    def _read_bounded(response: httpx.Response) -> bytes:
+    def _read_bounded(response: httpx.Response, started: float) -> bytes:
         chunks, size = [], 0
         for chunk in response.iter_bytes():
+            if time.monotonic() - started > TOTAL_TIMEOUT_SECONDS:
+                raise httpx.ReadTimeout(f"no complete answer within {TOTAL_TIMEOUT_SECONDS:.0f} s")
             size += len(chunk)
             if size > RESPONSE_BYTES_MAX:
                 raise httpx.ReadError(f"answer larger than {RESPONSE_BYTES_MAX} bytes")

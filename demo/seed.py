@@ -32,7 +32,7 @@ def seed(
     """Make the sample company.
 
     ``places`` gives per connection name ``base_url`` and, for webhook senders, ``webhook_secret``; connections without
-    a place are left out. ``passwords`` are per username. ``erp`` holds the ERP's ``database``, ``user`` and ``password``.
+    a place are left out. ``passwords`` are per username. ``erp`` holds the ERP's ``database``, ``user``, ``password``.
     """
     with recording("system:seed"):
         for entity in ENTITIES:

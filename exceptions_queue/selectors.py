@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import BigIntegerField, Case, Count, F, Min, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from exceptions_queue.services import action_for
 from finsync.core.lifecycle import CaseState
 from finsync.core.money import exponent
 from finsync.core.reasons import REASONS, Reason
+from finsync.kit.facets import count_each
 from finsync.kit.keyset import Order
 from finsync.kit.permissions import HOLDERS, Ability
 
@@ -102,14 +103,13 @@ class DeskHead:
 
 def head(user: User, entity: str = "") -> DeskHead:
     """Count every view and the head's figures, in one query."""
-    standing = ~Q(state=CaseState.RESOLVED)
-    found = ExceptionCase.objects.filter(of_entity(entity)).aggregate(
-        standing=Count("pk", filter=standing),
-        late=Count("pk", filter=standing & ~Q(state=CaseState.SNOOZED) & Q(sla_due_at__lt=timezone.now())),
-        oldest=Min("opened_at", filter=standing),
-        **{f"view_{name}": Count("pk", filter=in_view(name, user)) for name, _ in VIEWS},
-    )
-    tabs = [(name, title, found[f"view_{name}"]) for name, title in VIEWS]
+    mine = ExceptionCase.objects.filter(of_entity(entity))
+    standing = mine.exclude(state=CaseState.RESOLVED)
+    late = standing.exclude(state=CaseState.SNOOZED).filter(sla_due_at__lt=timezone.now())
+    lists = {name: mine.filter(in_view(name, user)) for name, _ in VIEWS}
+    first = standing.order_by("opened_at").values("opened_at")
+    found = count_each({**lists, "standing": standing, "late": late}, {"oldest": first})
+    tabs = [(name, title, found[name]) for name, title in VIEWS]
     return DeskHead(found["standing"], found["late"], found["oldest"], tabs)
 
 

@@ -19,7 +19,7 @@ DRAIN_SECONDS_MAX = 20  # well below the soft limit of a task; a busy stage is h
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: the function that takes a bounded batch and returns how much it did, and the question whether any is due."""
+    """One stage: the function that takes a bounded batch and returns how much it did, and whether any is due."""
 
     queue: str
     function: str
@@ -60,7 +60,8 @@ STAGES: Mapping[str, Stage] = {
     "poll": Stage(
         "intake",
         "connectors.services.poll:poll_due",
-        f"SELECT 1 FROM poll_cursor p JOIN connection c ON c.id = p.connection_id WHERE c.state = 'ACTIVE' AND p.{_NOW}",
+        "SELECT 1 FROM poll_cursor p JOIN connection c ON c.id = p.connection_id"
+        f" WHERE c.state = 'ACTIVE' AND p.{_NOW}",
         ("normalise",),
     ),
     "fetch": Stage(

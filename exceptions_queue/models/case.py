@@ -8,7 +8,7 @@ from finsync.core.lifecycle import CaseState
 
 
 class ExceptionCase(models.Model):
-    """A root cause that stops documents. Open cases are unique per ``fingerprint``: ten thousand equal failures are one.
+    """A root cause that stops documents. Open cases are unique per ``fingerprint``: many equal failures are one.
 
     ``amount_at_risk_minor`` is the sum over open occurrences in ``currency``; where occurrences carry several
     currencies, ``at_risk`` holds the sum per currency and ``currency`` the largest.

@@ -45,7 +45,7 @@ def assign(case_id: int, person: AbstractBaseUser | None, version: int | None = 
 
 
 def resolve(case_id: int, reason: str, version: int | None = None) -> ExceptionCase:
-    """Close a case by hand. ``reason`` is required. The failure reopens it when it happens again. Raises NotPossible."""
+    """Close a case by hand, with a reason. The failure reopens it when it happens again. Raises NotPossible."""
     if not reason.strip():
         raise NotPossible("Say why: a case is resolved with a reason.")
     with recording():

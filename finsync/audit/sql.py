@@ -34,7 +34,8 @@ BEGIN
     IF old_part ? masked[i] THEN old_part := jsonb_set(old_part, ARRAY[masked[i]], '"(masked)"'); END IF;
     IF new_part ? masked[i] THEN new_part := jsonb_set(new_part, ARRAY[masked[i]], '"(masked)"'); END IF;
   END LOOP;
-  INSERT INTO audit_log (at, actor, on_behalf_of, correlation_id, table_name, row_pk, operation, old, new, transaction_id)
+  INSERT INTO audit_log
+    (at, actor, on_behalf_of, correlation_id, table_name, row_pk, operation, old, new, transaction_id)
   VALUES (clock_timestamp(), finsync_actor(), coalesce(current_setting('finsync.on_behalf_of', true), ''),
           coalesce(current_setting('finsync.correlation_id', true), ''), TG_TABLE_NAME, pk, TG_OP, old_part, new_part,
           txid_current());
@@ -77,7 +78,8 @@ END $$;
 
 CREATE TRIGGER audit_log_keep BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION finsync_append_only();
 CREATE TRIGGER audit_log_keep_all BEFORE TRUNCATE ON audit_log EXECUTE FUNCTION finsync_append_only();
-CREATE TRIGGER audit_link_keep BEFORE UPDATE OR DELETE ON audit_link FOR EACH ROW EXECUTE FUNCTION finsync_append_only();
+CREATE TRIGGER audit_link_keep BEFORE UPDATE OR DELETE ON audit_link
+  FOR EACH ROW EXECUTE FUNCTION finsync_append_only();
 CREATE TRIGGER audit_link_keep_all BEFORE TRUNCATE ON audit_link EXECUTE FUNCTION finsync_append_only();
 INSERT INTO audit_head (chain, sequence, hash) SELECT n, 0, sha256(convert_to('finsync audit chain ' || n, 'UTF8'))
   FROM generate_series(0, 15) n;

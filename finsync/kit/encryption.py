@@ -17,7 +17,7 @@ def _cipher(key_id: str) -> AESGCM:
 
 
 def seal(value: dict[str, Any], bound_to: str) -> bytes:
-    """Return ``value`` encrypted under the newest key. ``bound_to`` (table, key, field) must be given again to open it."""
+    """Return ``value`` encrypted under the newest key. ``bound_to`` (table, key, field) is needed again to open it."""
     key_id = next(iter(settings.FINSYNC_DATA_KEYS))
     nonce = os.urandom(NONCE_BYTES)
     sealed = _cipher(key_id).encrypt(nonce, json.dumps(value).encode(), bound_to.encode())
@@ -25,7 +25,7 @@ def seal(value: dict[str, Any], bound_to: str) -> bytes:
 
 
 def unseal(sealed: bytes, bound_to: str) -> dict[str, Any]:
-    """Return the value. Raises InvalidTag where the bytes were changed or moved from another row, KeyError for a lost key."""
+    """Return the value. Raises InvalidTag for bytes that were changed or moved, KeyError for a lost key."""
     key_id, rest = bytes(sealed).split(b":", 1)
     plain = _cipher(key_id.decode()).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], bound_to.encode())
     value: dict[str, Any] = json.loads(plain)

@@ -113,7 +113,9 @@ def _customer(record: CustomerRecord) -> Plan:
 
 def _contract_version(record: ContractVersionRecord) -> Plan:
     if record.change_type is ChangeType.CANCEL:
-        return Plan((), "a cancellation is kept; ending the subscription is not posted yet", alarm="REV_ORPHAN_AFTER_CANCEL")
+        return Plan(
+            (), "a cancellation is kept; ending the subscription is not posted yet", alarm="REV_ORPHAN_AFTER_CANCEL"
+        )
     party = customer_key(record.account_id)
     previous = business_key("contract", record.entity, record.contract_number, f"v{record.version - 1}")
     words = f"{record.contract_number} v{record.version} from {record.effective_date.isoformat()}"
@@ -139,7 +141,10 @@ def _contract_version(record: ContractVersionRecord) -> Plan:
 
     customer = NeedOf(role="customer", doc_type=DocType.CUSTOMER, business_key=party)
     return Plan(
-        (draft("billing", DocType.SUBSCRIPTION, None, customer), draft("revenue", DocType.REVENUE_CONTRACT, added_net(record))),
+        (
+            draft("billing", DocType.SUBSCRIPTION, None, customer),
+            draft("revenue", DocType.REVENUE_CONTRACT, added_net(record)),
+        ),
         f"version {record.version} goes to billing and to the revenue engine with its effective date",
     )
 
@@ -148,7 +153,9 @@ def _invoice(record: InvoiceRecord) -> Plan:
     if record.status is InvoiceStatus.DRAFT:
         return Plan((), "a draft invoice must be absent from the ERP")
     if record.status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE):
-        return Plan((), f"the invoice is {record.status}; its reversal is decided by a person", alarm="BIL_VOID_AFTER_POST")
+        return Plan(
+            (), f"the invoice is {record.status}; its reversal is decided by a person", alarm="BIL_VOID_AFTER_POST"
+        )
     party = customer_key(record.account_id)
     return Plan(
         (
@@ -299,13 +306,15 @@ _PLANNERS: dict[str, Callable[[Any], Plan]] = {
 
 
 def recognition_draft(
-    record: RevenueScheduleRecord, period: str, ends_on: date, last_day: date, amount: Money, account_id: str
+    record: RevenueScheduleRecord, period: str, *, ends_on: date, last_day: date, amount: Money, account_id: str
 ) -> Draft:
     """Return the journal that recognises ``amount`` (negative: takes back) of one contract for one ended month."""
     return Draft(
         role="erp",
         doc_type=DocType.JOURNAL,
-        business_key=business_key("revenue", record.entity, record.contract_number, period, f"v{record.schedule_version}"),
+        business_key=business_key(
+            "revenue", record.entity, record.contract_number, period, f"v{record.schedule_version}"
+        ),
         entity=record.entity,
         currency=record.currency,
         amount=abs(amount),

@@ -1,7 +1,6 @@
 """Postings in the browser: the list called Transactions, and starting one again."""
 
 from django.contrib import messages
-from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -40,10 +39,8 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "steps": selectors.STEPS,
     }
     if not getattr(request, "htmx", None):
-        counts = selectors.postings("all", scope).aggregate(
-            **{f"view_{name}": Count("pk", filter=selectors.in_view(name) or None) for name, _ in selectors.VIEWS}
-        )
-        context["tabs"] = [(name, title, counts[f"view_{name}"]) for name, title in selectors.VIEWS]
+        counts = facets.count_each({name: selectors.postings(name, scope) for name, _ in selectors.VIEWS})
+        context["tabs"] = [(name, title, counts[name]) for name, title in selectors.VIEWS]
     return page_or_fragment(request, "transactions/index.html", context, "rows")
 
 

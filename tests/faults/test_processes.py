@@ -22,7 +22,7 @@ import pytest
 from connectors.models import Connection
 from exceptions_queue.models import Occurrence
 from finsync.local.redis_server import Redis
-from finsync.posting.models import Posting
+from finsync.posting.models import Attempt, Posting, PostingMove
 from tests.posting import prepared
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -168,8 +168,12 @@ def _judge(url: str, connection: Connection, kills: int, took: float) -> None:
         Occurrence.objects.filter(subject_type="posting", cleared_at=None).values_list("subject_id", flat=True)
     )
     states = Counter(row.status for row in rows)
-    print(f"\n{kills} kills, {len(held)} documents, {dict(states)}, settled {took:.0f} s after the faults ended")
+    orphans = Attempt.objects.filter(outcome="LEASE_EXPIRED").count()
+    doubts = PostingMove.objects.filter(too="UNKNOWN").count()
+    print(f"\n{kills} kills, {orphans} sends cut off, {doubts} doubts, {len(held)} documents, {dict(states)}", end=", ")
+    print(f"settled {took:.0f} s after the faults ended")
     assert kills >= 5, "too few kills to show anything"
+    assert orphans, "no kill hit a send"
     assert len(rows) == DOCUMENTS
     lost = [
         row.business_key

@@ -14,9 +14,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
 
-from connectors.models import Connection
 from connectors.doubles.server import Double, running
 from connectors.doubles.store import Store
+from connectors.models import Connection
 from connectors.systems.revenue_engine.sandbox.app import RevenueEngineDouble
 from connectors.systems.salesforce.sandbox.app import SalesforceDouble
 from connectors.systems.stripe.sandbox.double import StripeDouble

@@ -41,9 +41,11 @@ def test_signed_webhooks_of_localstripe_become_documents_in_the_erp(
         customer = localstripe.create_customer("Local Customer Ltd")
         localstripe.subscribe(customer, plan, 10, tax)
         settle(
-            lambda: Payment.objects.filter(source_system="localstripe").exists()
-            and Posting.objects.filter(doc_type="payment", status="POSTED").exists()
-            and not Posting.objects.filter(connection__name="tryton").exclude(status="POSTED").exists(),
+            lambda: (
+                Payment.objects.filter(source_system="localstripe").exists()
+                and Posting.objects.filter(doc_type="payment", status="POSTED").exists()
+                and not Posting.objects.filter(connection__name="tryton").exclude(status="POSTED").exists()
+            ),
             seconds=90,
         )
     invoice = Invoice.objects.get(source_system="localstripe")

@@ -238,3 +238,9 @@ def test_net_and_tax_that_differ_under_one_total_are_found():
         "Billing says USD 12.00, ERP USD 12.00: the totals agree, net and tax do not",
     )
     assert row.standing.at_risk_minor == 100
+
+
+def test_system_that_keeps_no_versions_differs_in_none():
+    control = dataclasses.replace(PLAIN, compares=frozenset({Measure.VERSION}))
+    run = judge(control, (side(1000, version=2, period="2026-01"), side(1000, version=0)))
+    assert Variance.objects.get(run=run).break_class == "TIMING_CUTOFF"

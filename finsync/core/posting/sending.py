@@ -31,7 +31,8 @@ def attempts_exhausted(attempts: int) -> bool:
 
 def retry_seconds(attempts: int, chance: float) -> float:
     """Return the pause before the next attempt: 5 s doubled per attempt, at most 10 min, times ``chance`` in [0, 1)."""
-    return chance * min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * 2 ** max(attempts - 1, 0))
+    doubled = BACKOFF_SECONDS_FIRST * (1 << max(attempts - 1, 0))
+    return chance * min(BACKOFF_SECONDS_MAX, doubled)
 
 
 def after_send(standing: Standing, route: Route, answer: Answer, chance: float) -> Move:  # noqa: PLR0911

@@ -22,6 +22,7 @@ from finsync.core.money import Money, UnknownCurrency, exponent
 from finsync.core.reasons import Owner
 from finsync.kit import drawing, wording
 from finsync.kit.badges import badge_of
+from finsync.kit.facets import COUNTED_MAX
 from finsync.kit.permissions import Ability, may, why_not
 
 register = template.Library()
@@ -183,6 +184,12 @@ def sev(priority: str, label: bool = True) -> SafeString:
         "" if label else "vh",
         word,
     )
+
+
+@register.filter
+def counted(number: int) -> str:
+    """A count that stops somewhere: 1,284, or 10,000+ where it was cut off."""
+    return f"{COUNTED_MAX:,}+" if number > COUNTED_MAX else f"{number:,}"
 
 
 @register.filter

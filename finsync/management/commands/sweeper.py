@@ -44,10 +44,7 @@ class Command(BaseCommand):
             try:
                 close_old_connections()
                 reached = self._look(hinted)
-                if reached:
-                    unreachable_since = 0.0
-                else:
-                    unreachable_since = unreachable_since or time.monotonic()
+                unreachable_since = 0.0 if reached else unreachable_since or time.monotonic()
                 if (
                     options["inline"]
                     and unreachable_since

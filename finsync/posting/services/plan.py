@@ -233,7 +233,7 @@ def raise_mapping_case(posting: Posting, refusal: Refused) -> None:
         customer=posting.customer_key,
         title=_mapping_title(refusal),
         explanation=f"{refusal.detail}. The document waits; nothing was posted.",
-        remedy=f"Propose the missing row of {refusal.mapping_set} and have it approved; the documents follow by themselves.",
+        remedy=f"Propose the missing row of {refusal.mapping_set} and have it approved; the documents then follow.",
         facts={"mapping_set": refusal.mapping_set, "inputs": dict(refusal.inputs)},
     )
 

@@ -3,7 +3,6 @@
 A revised schedule therefore posts only what changed; nothing that is posted is touched (domain.md 2, 3a).
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection as database
@@ -57,10 +56,10 @@ def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Target
     draft = recognition_draft(
         record,
         period.period,
-        period.ends_on,
-        period.ends_on - timedelta(days=1),
-        Money(difference_minor, schedule.currency),
-        contract.account_id if contract else "",
+        ends_on=period.ends_on,
+        last_day=period.ends_on - timedelta(days=1),
+        amount=Money(difference_minor, schedule.currency),
+        account_id=contract.account_id if contract else "",
     )
     ledgers = targets.of(draft, record.lineage.system)
     for connection in ledgers:
@@ -75,17 +74,16 @@ def _plan_journal(period: SchedulePeriod, difference_minor: int, targets: Target
     return len(ledgers)
 
 
-def draft_again(posting: Posting, record: Record, make: Callable[..., Draft]) -> Draft:
-    """Return the draft of a journal from its own recognition row."""
+def journal_again(posting: Posting, record: Record) -> Draft:
+    """Return the draft a journal was planned from, by its own recognition row."""
     assert isinstance(record, RevenueScheduleRecord)
     done = posting.recognition
     contract = Contract.objects.filter(entity=posting.entity, number=posting.contract_number).first()
-    ends_on = posting.not_before or posting.document_date + timedelta(days=1)
-    return make(
+    return recognition_draft(
         record,
         done.period,
-        ends_on,
-        posting.document_date,
-        Money(done.amount_minor, done.currency),
-        contract.account_id if contract else "",
+        ends_on=posting.not_before or posting.document_date + timedelta(days=1),
+        last_day=posting.document_date,
+        amount=Money(done.amount_minor, done.currency),
+        account_id=contract.account_id if contract else "",
     )

@@ -12,11 +12,13 @@ from exceptions_queue.services import clear_subject, raise_case
 from finsync.audit.services import recording
 from finsync.core.lifecycle import PostingState
 from finsync.core.records import from_json
+from finsync.core.records.document import DocType
 from finsync.kit.clock import business_date
 from finsync.mappings.services import ActiveTables, active_tables
-from finsync.posting.documents import Draft, plan_documents, recognition_draft
+from finsync.posting.documents import Draft, plan_documents
 from finsync.posting.models import AccountingPeriod, Lane, Need, Posting
 from finsync.posting.services.plan import raise_mapping_case, subject_of
+from finsync.posting.services.recognise import journal_again
 from finsync.posting.services.render import FOR_MAPPING, render
 
 RECHECK_SECONDS = 60  # what is missing normally wakes the posting itself
@@ -139,10 +141,8 @@ def _map_again(posting: Posting, tables: ActiveTables) -> bool:
 def draft_of(posting: Posting) -> Draft:
     """Return the draft a posting was planned from, worked out again from its frozen record."""
     record = from_json(posting.document["record_type"], posting.document["record"])
-    if posting.doc_type == "journal":
-        from finsync.posting.services.recognise import draft_again
-
-        return draft_again(posting, record, recognition_draft)
+    if posting.doc_type == DocType.JOURNAL:
+        return journal_again(posting, record)
     return next(draft for draft in plan_documents(record).drafts if draft.doc_type == posting.doc_type)
 
 

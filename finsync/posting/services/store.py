@@ -71,9 +71,8 @@ class PostgresStore:
             lanes = fetch_prepared(sql.DUE_LANES, {"connection": connection_id, "now": now, "limit": room})
             if not lanes:
                 return Claimed()
-            heads = {
-                row.lane: row for row in fetch_prepared(sql.HEADS, {"connection": connection_id, "keys": [x.key for x in lanes]})
-            }
+            wanted = {"connection": connection_id, "keys": [lane.key for lane in lanes]}
+            heads = {row.lane: row for row in fetch_prepared(sql.HEADS, wanted)}
             ready = []
             for lane in lanes:
                 head = heads.get(lane.key)
