@@ -30,7 +30,8 @@ def keep(request: HttpRequest) -> HttpResponse:
     """Insert the body as it came; autocommit makes it durable before the answer."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO bare_letter (body) VALUES (%s)", [request.body])
-    return HttpResponse(b'{"stored":true}', content_type="application/json")
+    answer = b'{"stored":true}'
+    return HttpResponse(answer, headers={"Content-Type": "application/json", "Content-Length": str(len(answer))})
 
 
 urlpatterns = [path("webhooks/stripe/", keep)]

@@ -23,9 +23,9 @@ KEYS = 10_000
 LANES_PER_CLAIM = 100
 LETTERS_PER_CLAIM = 200
 CLAIMS = 15
-HOT_SHARE = 5  # one row in five belongs to the busy key, and these are the oldest
+HOT_SHARE = 5  # one row in five belongs to the busy key: the oldest of each filling
 
-# Every key gets rows in turn; the first fifth of all rows is the hot key's. {now} grows with the number: older first.
+# Every filling begins with the hot key's fifth; the other keys get theirs in turn. What has a lower number is older.
 _POSTINGS = """
 INSERT INTO posting (connection_id, doc_type, business_key, external_ref, content_hash, entity, currency, amount_minor,
                      document, document_date, accounting_date, original_period, correlation_id, contract_number,
@@ -33,10 +33,10 @@ INSERT INTO posting (connection_id, doc_type, business_key, external_ref, conten
                      negatives, render_no, fence, next_action_at, resume_id, erp_number, verified_count, source_ts)
 SELECT %(connection)s, 'invoice', 'bench:' || n, 'fs' || n, '', 'US01', 'USD', n,
        c.record_body, date '2026-01-15', date '2026-01-15', '', 'cor-' || n, '', 'customer:001', c.id,
-       CASE WHEN n %% %(hot)s = 0 THEN 'hot' ELSE 'key' || n %% %(keys)s END, 'READY', '', '', 'post', 0, 0, 0, 0, 0, 0,
+       CASE WHEN n < %(hot)s THEN 'hot' ELSE 'key' || n %% %(keys)s END, 'READY', '', '', 'post', 0, 0, 0, 0, 0, 0,
        now() - make_interval(secs => 3600 - n * 0.001), '', '', 0, now()
   FROM generate_series(%(first)s, %(last)s) AS n,
-       (SELECT id, json_build_object('record_type', record_type, 'record', record, 'narrative', 'x')::jsonb AS record_body
+       (SELECT id, jsonb_build_object('record_type', record_type, 'record', record, 'narrative', 'x') AS record_body
           FROM canonical_change ORDER BY id LIMIT 1) c
 """
 _LANES = """
@@ -48,15 +48,15 @@ ON CONFLICT (connection_id, key) DO NOTHING
 """
 _AGGREGATES = """
 INSERT INTO aggregate (key, record_type, content_hash, failures, blocked, blocked_reason, next_action_at)
-SELECT key, 'customer', '', 0, false, '', at
-  FROM (SELECT 'customer:hot' AS key, now() - interval '2 hours' AS at UNION ALL
-        SELECT 'customer:' || n, now() - interval '1 hour' FROM generate_series(0, %(keys)s - 1) n) lanes
+SELECT DISTINCT aggregate_key, 'customer', '', 0, false, '',
+       now() - CASE aggregate_key WHEN 'customer:hot' THEN interval '2 hours' ELSE interval '1 hour' END
+  FROM fact WHERE state = 'PENDING'
 ON CONFLICT (key) DO NOTHING
 """
 _FACTS = """
 INSERT INTO fact (aggregate_key, record_type, source_system, ordinal, version_kind, content_hash, record, origin, state,
                   explanation)
-SELECT 'customer:' || CASE WHEN n %% %(hot)s = 0 THEN 'hot' ELSE (n %% %(keys)s)::text END, 'customer', 'salesforce', n,
+SELECT 'customer:' || CASE WHEN n < %(hot)s THEN 'hot' ELSE (n %% %(keys)s)::text END, 'customer', 'salesforce', n,
        'MONOTONE', '', '{}', n, 'PENDING', ''
   FROM generate_series(%(first)s, %(last)s) AS n
 """
@@ -108,10 +108,16 @@ def _target() -> Connection:
 
 
 def _fill(target: Connection, first: int, last: int) -> None:
-    values = {"connection": target.pk, "first": first, "last": last, "keys": KEYS, "hot": HOT_SHARE}
+    values = {
+        "connection": target.pk,
+        "first": first,
+        "last": last,
+        "keys": KEYS,
+        "hot": first + (last - first) // HOT_SHARE,
+    }
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in (_POSTINGS, _LANES, _AGGREGATES, _FACTS, _LETTERS):
+        for statement in (_POSTINGS, _LANES, _FACTS, _AGGREGATES, _LETTERS):
             cursor.execute(statement, values)
     with database.cursor() as cursor:
         cursor.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
@@ -152,8 +158,8 @@ def _claim_facts(target: Connection) -> None:
         cursor.execute(apply.CLAIM, [LANES_PER_CLAIM])
         keys = [row[0] for row in cursor.fetchall()]
         assert len(keys) == LANES_PER_CLAIM and "customer:hot" not in keys
-        cursor.execute(apply.WAITING, [keys, 5])
-        assert cursor.rowcount
+        cursor.execute(apply.WAITING, [keys, 1])
+        assert cursor.rowcount == LANES_PER_CLAIM
 
 
 def _claim_letters(target: Connection) -> None:
@@ -164,6 +170,6 @@ def _claim_letters(target: Connection) -> None:
 
 _CLAIMS: dict[str, Callable[[Connection], None]] = {
     f"{LANES_PER_CLAIM} posting lanes with their first posting": _claim_postings,
-    f"{LANES_PER_CLAIM} fact lanes with up to 5 facts": _claim_facts,
+    f"{LANES_PER_CLAIM} fact lanes with their first fact": _claim_facts,
     f"{LETTERS_PER_CLAIM} letters": _claim_letters,
 }

@@ -25,6 +25,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")  # Java systems write 12000000 as 1.2E7
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")  # JSON in UTF-8 can carry what is unstorable only as an escape
 _ABSENT = object()
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -164,12 +165,14 @@ class Cursor:
 def read_json(body: bytes) -> Cursor:
     """Return the JSON value of a body. Decimals stay exact; duplicate keys, NaN and unstorable text are refused."""
     try:
-        value = json.loads(
-            body.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_duplicates
-        )
+        text = body.decode("utf-8")
+        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise UnreadableBody("$", f"not readable JSON: {str(error)[:200]!a}", "ING_UNREADABLE") from None
-    _check_storable(value)
+    if any(level > DEPTH_MAX for level, _ in _containers(value)):
+        raise UnreadableBody("$", f"nested deeper than {DEPTH_MAX} levels", "ING_UNREADABLE")
+    if _SUSPICIOUS.search(text) and any(map(_UNSTORABLE.search, _texts(value))):
+        raise UnreadableBody("$", "a text holds a character that cannot be stored", "ING_UNREADABLE")
     return Cursor(value)
 
 
@@ -184,19 +187,25 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _check_storable(value: Any) -> None:
-    """Refuse what no database text can hold (NUL, lone surrogates) and what is too deep to walk."""
-    waiting: list[tuple[Any, int]] = [(value, 1)]
+def _containers(value: Any) -> Iterator[tuple[int, Any]]:
+    """Every object and list of a value with its level, without recursion."""
+    waiting = [(1, value)]
     while waiting:
-        item, depth = waiting.pop()
-        if depth > DEPTH_MAX:
-            raise UnreadableBody("$", f"nested deeper than {DEPTH_MAX} levels", "ING_UNREADABLE")
+        level, item = waiting.pop()
+        if isinstance(item, dict | list):
+            yield level, item
+            parts = item.values() if isinstance(item, dict) else item
+            waiting += [(level + 1, part) for part in parts if isinstance(part, dict | list)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a value, names of fields among them."""
+    if isinstance(value, str):
+        yield value
+    for _, item in _containers(value):
+        yield from (part for part in item if isinstance(part, str))
         if isinstance(item, dict):
-            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
-        elif isinstance(item, list):
-            waiting += [(part, depth + 1) for part in item]
-        elif isinstance(item, str) and _UNSTORABLE.search(item):
-            raise UnreadableBody("$", "a text holds a character that cannot be stored", "ING_UNREADABLE")
+            yield from (part for part in item.values() if isinstance(part, str))
 
 
 def _shown(value: Any) -> str:

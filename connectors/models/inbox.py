@@ -49,7 +49,9 @@ class InboxMessage(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_action_at", "id"], condition=models.Q(state="RECEIVED"), name="inbox_due"),
+            models.Index(
+                fields=["next_action_at", "id"], condition=models.Q(next_action_at__isnull=False), name="inbox_due"
+            ),
             models.Index(fields=["-received_at"], name="inbox_newest"),
             models.Index(fields=["state", "-id"], name="inbox_state"),
         ]

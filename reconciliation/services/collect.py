@@ -72,7 +72,9 @@ def _because(connection: Connection) -> str:
 
 def collect(run: Run, control: Control) -> None:
     """Read both sides into items of ``run`` and set its counts. Raises CannotRead and TakenOver."""
-    for letter, side in zip("AB", control.sides, strict=True):
+    # What finsync holds is read last: it wrote every send down before it was sent, so that a document which appears in
+    # the target meanwhile is known here. The other way round it would look like one made by hand.
+    for letter, side in sorted(zip("AB", control.sides, strict=True), key=lambda one: isinstance(one[1], Held)):
         problem = problem_of(side)
         if problem:
             raise CannotRead(f"{side.name} cannot be read: {problem}.")

@@ -462,3 +462,12 @@ def test_money_never_passes_through_a_float_on_its_way_into_the_table(systems):
     ended = run("R4")
     assert Variance.objects.get(run=ended).explanation.endswith("USD 0.01 apart")
     assert Decimal(Cell.objects.get(run=ended).total_a_minor) == Decimal("9007199254740993")
+
+
+def test_document_posted_while_a_run_reads_the_ledger_is_not_one_made_by_hand(systems, posted, monkeypatch):
+    class Meanwhile:
+        def observe(self, object, window):
+            yield document(posted())
+
+    monkeypatch.setattr(collect, "connect", lambda connection: Meanwhile())
+    assert run("R14").state == "BALANCED"

@@ -118,8 +118,9 @@ def _route_one(store: PostgresStore, row: Row) -> None:
         return
     # Through the desk's state but not onto the desk: the closed period has its answer, and what was sent is looked up.
     store.apply(ticket, Move(to=PostingState.EXCEPTION, reason=why, code=code))
-    aside = replace(ticket, standing=replace(ticket.standing, state=PostingState.EXCEPTION))
-    store.apply(aside, rules.redated(redated))
+    parked = replace(ticket.standing, state=PostingState.EXCEPTION)
+    if store.apply(replace(ticket, fence=ticket.fence + 1, standing=parked), rules.redated(redated)) is None:
+        raise RuntimeError(f"posting {row.id} moved although its row is locked")
 
 
 def _redated(row: Row) -> date | None:
