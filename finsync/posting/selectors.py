@@ -7,7 +7,9 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Concat, JSONObject
 
+from connectors.models import Connection
 from finsync.canonical.models import (
+    CanonicalChange,
     Contract,
     ContractVersion,
     Customer,
@@ -21,6 +23,8 @@ from finsync.canonical.models import (
 from finsync.posting.models import Attempt, Need, Posting, PostingLine, PostingMove
 
 IDS_RESOLVED_MAX = 200
+FOUND_MAX = 500  # of each kind of id, newest first
+RELATED_MAX = 200
 TEXT_CHARACTERS_MAX = 120
 ATTEMPTS_SHOWN_MAX = 200
 MOVES_SHOWN_MAX = 300
@@ -63,7 +67,7 @@ def _customer_name() -> QuerySet[Any]:
 
 
 def found_by(text: str) -> Q:
-    """Return the condition 'carries this id, or belongs to something that does', resolved in one query.
+    """Return the condition 'carries this id, or belongs to something that does', resolved in two queries.
 
     Known ids: our reference, ERP number and id, business key, correlation id, invoice, contract, subscription and
     payment numbers, any source id, CRM account, customer name.
@@ -71,19 +75,24 @@ def found_by(text: str) -> Q:
     text = text.strip()[:TEXT_CHARACTERS_MAX]
     if not text:
         return Q()
-    keys = _keys_of(text)
+    return Q(pk__in=_ids_of(text, _keys_of(text)))
+
+
+def _ids_of(text: str, keys: list[str]) -> list[int]:
+    """Return the postings that carry a text or stand for one of the aggregates; one index look-up per kind of id."""
     customers = [key for key in keys if key.startswith("customer:")]
-    asked = (
-        Q(external_ref=text)
-        | Q(erp_number=text)
-        | Q(erp_document_id=text)
-        | Q(correlation_id=text)
-        | Q(contract_number=text)
-        | Q(business_key=text)
-        | Q(business_key__in=keys)
-        | Q(change__aggregate__in=keys)
-    )
-    return asked | Q(customer_key__in=customers) if customers else asked
+    asked = [
+        {"external_ref": text, "connection__in": Connection.objects.values("pk")},
+        {"erp_document_id": text},
+        {"erp_number": text},
+        {"correlation_id": text},
+        {"contract_number": text},
+        {"business_key__in": [text, *keys]},
+        {"change__in": CanonicalChange.objects.filter(aggregate__in=keys).values("pk")},
+        {"customer_key__in": customers},
+    ]
+    parts = [Posting.objects.filter(**one).order_by("-pk").values_list("pk", flat=True)[:FOUND_MAX] for one in asked]
+    return list(parts[0].union(*parts[1:]))
 
 
 def _keys_of(text: str) -> list[str]:
@@ -201,4 +210,6 @@ def related(change_ids: list[int], contract_number: str, entity: str) -> list[Po
     asked = Q(change_id__in=change_ids)
     if contract_number:
         asked |= Q(contract_number=contract_number, entity=entity)
-    return list(Posting.objects.filter(asked).select_related("connection").defer("document").order_by("id")[:500])
+    return list(
+        Posting.objects.filter(asked).select_related("connection").defer("document").order_by("id")[:RELATED_MAX]
+    )

@@ -187,9 +187,9 @@ def sev(priority: str, label: bool = True) -> SafeString:
 
 
 @register.filter
-def counted(number: int) -> str:
-    """A count that stops somewhere: 1,284, or 10,000+ where it was cut off."""
-    return f"{COUNTED_MAX:,}+" if number > COUNTED_MAX else f"{number:,}"
+def counted(number: int, most: int = COUNTED_MAX) -> str:
+    """A count that stops somewhere: 1,284, or 10,000+ where it was cut off at ``most``."""
+    return f"{most:,}+" if number > most else f"{number:,}"
 
 
 @register.filter
