@@ -92,7 +92,7 @@ def _server(application: str) -> Iterator[int]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS), "--log-level", "error", application,
     )  # fmt: skip
-    environment = {**os.environ, "LOG_LEVEL": "ERROR"}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}  # no static files were collected, none are served
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
     try:
         _await(port, process)

@@ -3,22 +3,16 @@
 from connectors.services.inbox import replay
 from exceptions_queue.services import ResolutionAction, register
 from exceptions_queue.services.work import NotPossible
-from finsync.canonical.models import Fact
 from finsync.canonical.services.apply import retry_fact
 
 
 def register_actions() -> None:
     """Make every subject's action known to the desk."""
     register(ResolutionAction("inbox", "Read again", _replay, lambda pk: f"/events/{pk}/"))
-    register(ResolutionAction("fact", "Apply again", retry_fact, _fact_page))
+    register(ResolutionAction("fact", "Apply again", retry_fact, lambda pk: f"/events/of-fact/{pk}/"))
     register(ResolutionAction("change", "Plan again", _plan_again, lambda pk: f"/trace/?change={pk}"))
     register(ResolutionAction("posting", "Retry", _retry_posting, lambda pk: f"/trace/{pk}/"))
     register(ResolutionAction("connection", "Probe again", _probe, lambda pk: "/connections/"))
-
-
-def _fact_page(pk: int) -> str:
-    origin = Fact.objects.filter(pk=pk).values_list("origin", flat=True).first()
-    return f"/events/{origin}/" if origin else "/events/"
 
 
 def _replay(message_id: int, actor: str) -> str:

@@ -6,6 +6,9 @@ Source: reliability.md 3.6 and 8, rows 18 to 25.
 import random
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
+
+Fault = TypeVar("Fault", bound=StrEnum)
 
 
 class PostFault(StrEnum):
@@ -80,7 +83,7 @@ class Weather:
         longest = self.menu.delay_seconds_max
         return longest if self.random.random() < 0.25 else self.random.uniform(0, longest)
 
-    def _draw(self, chances: dict, nothing):  # type: ignore[no-untyped-def, type-arg]
+    def _draw(self, chances: dict[Fault, float], nothing: Fault) -> Fault:
         value = self.random.random()
         for fault, chance in chances.items():
             value -= chance

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 HOURS_PER_DAY = 24
+MINUTES_SHOWN_BELOW_HOURS = 4
 SOON = timedelta(hours=4)  # an SLA under four hours is shown in amber (ui.md 3.4)
 
 
@@ -14,7 +15,7 @@ def span(length: timedelta) -> str:
         rest = hours % HOURS_PER_DAY
         return f"{hours // HOURS_PER_DAY} d {rest} h" if rest else f"{hours // HOURS_PER_DAY} d"
     if hours:
-        return f"{hours} h {minutes % 60:02d} m" if minutes % 60 and hours < 10 else f"{hours} h"
+        return f"{hours} h {minutes % 60:02d} m" if minutes % 60 and hours < MINUTES_SHOWN_BELOW_HOURS else f"{hours} h"
     if minutes:
         return f"{minutes} m {seconds % 60:02d} s" if minutes < 10 and seconds % 60 else f"{minutes} m"
     return f"{seconds} s"

@@ -23,7 +23,7 @@ from finsync.canonical.models import (
 from finsync.posting.models import Attempt, Need, Posting, PostingLine, PostingMove
 
 IDS_RESOLVED_MAX = 200
-FOUND_MAX = 500  # of each kind of id, newest first
+FOUND_MAX = 500  # of each kind of id
 RELATED_MAX = 200
 TEXT_CHARACTERS_MAX = 120
 ATTEMPTS_SHOWN_MAX = 200
@@ -91,7 +91,8 @@ def _ids_of(text: str, keys: list[str]) -> list[int]:
         {"change__in": CanonicalChange.objects.filter(aggregate__in=keys).values("pk")},
         {"customer_key__in": customers},
     ]
-    parts = [Posting.objects.filter(**one).order_by("-pk").values_list("pk", flat=True)[:FOUND_MAX] for one in asked]
+    # Unsorted on purpose: with an order the planner may walk the whole table backwards instead of using an index.
+    parts = [Posting.objects.filter(**one).order_by().values_list("pk", flat=True)[:FOUND_MAX] for one in asked]
     return list(parts[0].union(*parts[1:]))
 
 

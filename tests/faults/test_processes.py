@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 DOCUMENTS = 500
 CHAOS_SECONDS = 30.0
 KILL_EVERY_SECONDS = 1.5
+ANSWER_SECONDS = 0.4  # slow enough that kills hit sends, and that the work lasts as long as the chaos
 SETTLE_SECONDS_MAX = 240.0  # lease, quiesce and lag are seconds here; the rest is a busy machine
 WORKERS = 2
 # Inside the assumptions of class C: what is late at the target is late by less than quiesce, its search by less than lag.
@@ -107,6 +108,7 @@ def test_killed_workers_and_an_emptied_redis_lose_nothing_and_post_nothing_twice
     redis.start()
     environment = process_environment | {"REDIS_URL": redis.url()}
     with target_server(tmp_path) as url:
+        ask(f"{url}/_sandbox/weather", {"answer_seconds": ANSWER_SECONDS})
         connection = prepared.target("chaos", url, **PACE)
         for doc_type, count in (("invoice", 170), ("payment", 165), ("journal", DOCUMENTS - 335)):
             prepared.postings(connection, count, doc_type, prefix=doc_type)
@@ -114,7 +116,7 @@ def test_killed_workers_and_an_emptied_redis_lose_nothing_and_post_nothing_twice
         sweeper = subprocess.Popen([sys.executable, "manage.py", "sweeper"], env=environment)
         try:
             kills = _chaos(workers, redis)
-            ask(f"{url}/_sandbox/weather", {"rough": False})
+            ask(f"{url}/_sandbox/weather", {"rough": False, "answer_seconds": 0})
             took = _await_settled()
         finally:
             sweeper.kill()

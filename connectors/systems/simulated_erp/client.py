@@ -49,8 +49,8 @@ class Client:
                 raise OutcomeUnknown(f"{status} with an unreadable body", http_status=status)
             return body
         if status in NOT_PROCESSED:
-            wait = response.headers.get("retry-after")
-            raise TryLater(f"answered {status}", retry_after_seconds=float(wait) if wait else None, http_status=status)
+            wait = _seconds(response.headers.get("retry-after", ""))
+            raise TryLater(f"answered {status}", retry_after_seconds=wait, http_status=status)
         if status in (401, 403):
             raise AuthFailed(f"answered {status}", http_status=status)
         if status in (404, 422) and isinstance(body, dict):
@@ -60,3 +60,8 @@ class Client:
             code = REASON_OF.get(error.get("code"), "ERP_POST_REJECTED")
             raise Rejected(f"{error.get('code')}: {error.get('message')}", http_status=status, code=code)
         raise OutcomeUnknown(f"answered {status}", http_status=status)
+
+
+def _seconds(text: str) -> float | None:
+    """Read a pause in seconds; a date, which HTTP allows as well, says nothing here."""
+    return float(text) if text.replace(".", "", 1).isdecimal() and text.isascii() else None

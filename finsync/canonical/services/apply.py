@@ -17,6 +17,7 @@ from finsync.canonical.services.facts import wake, wish
 from finsync.core.lifecycle import FactState
 from finsync.core.records import Record, Requirement, from_json
 from finsync.core.sequencing import Verdict, VersionKind, decide
+from finsync.kit.bulk import copy_in
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ SELECT key FROM aggregate
  WHERE next_action_at <= clock_timestamp() AND next_action_at IS NOT NULL AND NOT blocked
  ORDER BY next_action_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
-# One more than a pass takes of a lane, to know that there is more; a hot lane of a million facts costs no more than that.
+# A hot lane of a million facts costs no more than the few a pass takes of it.
 WAITING = """
 SELECT f.id FROM unnest(%s::text[]) AS lane(key)
  CROSS JOIN LATERAL (SELECT id FROM fact WHERE aggregate_key = lane.key AND state IN ('PENDING', 'HELD')
@@ -237,7 +238,8 @@ class _Pass:
 
     def _write(self) -> None:
         """Write what one step decided: at most one fact per lane, so every table takes one statement."""
-        changes = CanonicalChange.objects.bulk_create([change for _, change in self.applied])
+        changes = [change for _, change in self.applied]
+        copy_in(changes)
         self.newest.update({change.aggregate_id: change.pk for change in changes})
         write_entities(self.applied)
         with connection.cursor() as cursor:

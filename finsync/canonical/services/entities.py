@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from finsync.audit.services import current_actor
 from finsync.canonical.models import (
@@ -37,6 +39,7 @@ from finsync.core.records import (
     invoice_key,
     to_json,
 )
+from finsync.kit.bulk import copy_in
 
 Row = TypeVar("Row", bound=models.Model)
 Stated = tuple[Any, CanonicalChange]  # a record and the change that applies it
@@ -87,15 +90,24 @@ def _save(model: type[Row], held: dict[str, Row], values: dict[str, dict[str, An
         for name, value in values[key].items():
             setattr(row, name, value)
     new, changed = ([row for key, row in rows.items() if (key in held) is there] for there in (False, True))
-    model._default_manager.bulk_create(new)
+    copy_in(new)
     model._default_manager.bulk_create(
         changed, update_conflicts=True, unique_fields=["id"], update_fields=list(next(iter(values.values())))
     )
-    history = getattr(model, "history", None)
-    if history is not None:
-        history.bulk_history_create(new, default_change_reason=current_actor())
-        history.bulk_history_create(changed, update=True, default_change_reason=current_actor())
+    _remember(new, "+")
+    _remember(changed, "~")
     return rows
+
+
+def _remember(rows: Sequence[models.Model], how: str) -> None:
+    """Keep what rows say now, as simple-history does when it is saved, with the actor as the reason."""
+    history = getattr(rows[0], "history", None) if rows and getattr(settings, "SIMPLE_HISTORY_ENABLED", True) else None
+    if history is None:
+        return
+    kept, now, actor = history.model, timezone.now(), current_actor()
+    names = [field.attname for field in kept.tracked_fields]
+    told = {"history_date": now, "history_type": how, "history_change_reason": actor}
+    copy_in([kept(**told, **{name: getattr(row, name) for name in names}) for row in rows])
 
 
 def _one_row_each(model: type[models.Model], own: Callable[[Any], dict[str, Any]]) -> Writer:
@@ -147,7 +159,7 @@ def _contract_versions(stated: Sequence[Stated]) -> None:
             for key in [record.aggregate_key]
         },
     )
-    ContractVersion.objects.bulk_create(
+    copy_in([
         ContractVersion(
             **_envelope(record, change),
             contract=contracts[record.aggregate_key],
@@ -159,7 +171,7 @@ def _contract_versions(stated: Sequence[Stated]) -> None:
             **{name: to_json(record)[name] for name in ("lines", "added", "proration")},
         )
         for record, change in stated
-    )
+    ])  # fmt: skip
 
 
 def _subscription(record: SubscriptionRecord) -> dict[str, Any]:
@@ -234,8 +246,8 @@ def _invoices(stated: Sequence[Stated]) -> None:
                 )
                 for tax in line.taxes
             ]
-    InvoiceLine.objects.bulk_create(lines)
-    TaxLine.objects.bulk_create(taxes)
+    copy_in(lines)
+    copy_in(taxes)
 
 
 def _payment(record: PaymentRecord) -> dict[str, Any]:
@@ -270,12 +282,12 @@ def _revenue_schedules(stated: Sequence[Stated]) -> None:
     keys = [record.aggregate_key for record, _ in stated]
     RevenueSchedule.objects.filter(aggregate_key__in=keys, current=True).update(current=False)
     schedules = [_revenue_schedule(record, change) for record, change in stated]
-    RevenueSchedule.objects.bulk_create(schedules)
-    SchedulePeriod.objects.bulk_create(
+    copy_in(schedules)
+    copy_in([
         SchedulePeriod(schedule=schedule, period=item.period, ends_on=item.ends_on, amount_minor=item.amount.minor)
         for schedule, (record, _) in zip(schedules, stated, strict=True)
         for item in record.periods
-    )
+    ])  # fmt: skip
 
 
 def _revenue_schedule(record: RevenueScheduleRecord, change: CanonicalChange) -> RevenueSchedule:

@@ -116,6 +116,11 @@ class Posting(models.Model):
             models.Index(fields=["status", "-id"], name="posting_status"),
             models.Index(fields=["change"], name="posting_change"),
             models.Index(fields=["contract_number"], name="posting_contract"),
+            # What people search by and what the home page counts; filled only once posted.
+            models.Index(fields=["erp_number"], name="posting_erp_number", condition=~models.Q(erp_number="")),
+            models.Index(fields=["erp_document_id"], name="posting_erp_document"),
+            models.Index(fields=["customer_key", "-id"], name="posting_customer"),
+            models.Index(fields=["posted_at"], name="posting_posted_at"),
         ]
 
     prepared_lines: "list[PostingLine] | None" = None

@@ -2,7 +2,9 @@
 
 from exceptions_queue.services import Subject as DeskSubject
 from exceptions_queue.services import clear_subject, raise_case
+from finsync.canonical.selectors import customer_name
 from finsync.core.fingerprint import DIMENSIONS
+from finsync.kit.wording import plain, tail
 from finsync.posting.machine import Subject
 
 EXPLANATIONS = {
@@ -11,12 +13,12 @@ EXPLANATIONS = {
     "ERP_CONTENT_MISMATCH": "{key} stands in {target} with another content: {detail}.",
     "ERP_ATTEMPTS_EXHAUSTED": "{target} did not take {key} in any attempt; the last answer was: {detail}.",
 }
-EXPLANATION = "{target} and {key}: {detail}."
+REFUSED = "{target} refused {key}: {detail}. Nothing was posted."
 
 
 def put_posting(subject: Subject, code: str, detail: str) -> None:
     """Raise the case of one posting. Runs inside ``recording``."""
-    words = EXPLANATIONS.get(code, EXPLANATION)
+    words = EXPLANATIONS.get(code, REFUSED)
     raise_case(
         code,
         dimensions=_dimensions(subject, code, detail),
@@ -31,8 +33,10 @@ def put_posting(subject: Subject, code: str, detail: str) -> None:
         ),
         entity=subject.entity,
         target=subject.connection,
-        customer=subject.customer_key,
-        explanation=words.format(target=subject.connection, key=subject.business_key, detail=detail.rstrip(".")),
+        customer=customer_name(subject.customer_key),
+        explanation=words.format(
+            target=plain(subject.connection), key=tail(subject.business_key), detail=detail.rstrip(".")
+        ),
     )
 
 

@@ -28,7 +28,7 @@ from finsync.posting.services.store import PostgresStore
 
 logger = logging.getLogger(__name__)
 
-DISPATCH_BATCH = 200
+DISPATCH_BATCH = 1_000  # a round opens its threads' database connections anew
 DISPATCH_SECONDS_MAX = 30.0  # no new claim after that; with one call's 45 s it stays below the task's 90 s
 THREADS_MAX = 16
 PATIENCE_SECONDS_MAX = 2.0  # a route that asks for a longer pause is left to the next hint

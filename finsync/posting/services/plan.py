@@ -15,14 +15,16 @@ from connectors.registry import connector_class
 from exceptions_queue.services import Subject, raise_case
 from finsync.audit.services import recording
 from finsync.canonical.models import CanonicalChange
+from finsync.canonical.selectors import customer_name
 from finsync.core.keys import external_ref
 from finsync.core.lifecycle import PostingState
 from finsync.core.mapping.evaluate import Refused
 from finsync.core.money import Money
 from finsync.core.records import from_json, to_json
+from finsync.kit.bulk import copy_in
 from finsync.mappings.services import ActiveTables, active_tables
 from finsync.posting.documents import Draft, plan_documents
-from finsync.posting.models import Need, Posting, PostingLine
+from finsync.posting.models import Need, Posting
 from finsync.posting.services.render import render
 
 logger = logging.getLogger(__name__)
@@ -169,19 +171,19 @@ def create_postings(wanted: Sequence[Wanted], tables: ActiveTables) -> list[Post
 
 
 def _write(new: Collection[tuple[Posting, Draft, Refused | None]]) -> None:
-    Posting.objects.bulk_create([posting for posting, _, _ in new])
+    copy_in([posting for posting, _, _ in new])
     lines = []
     for posting, _, _ in new:
         for line in posting.prepared_lines or ():
             line.posting = posting
             lines.append(line)
         posting.prepared_lines = None
-    PostingLine.objects.bulk_create(lines)
-    Need.objects.bulk_create(
+    copy_in(lines)
+    copy_in([
         Need(posting=posting, role=need.role, doc_type=need.doc_type, business_key=need.business_key)
         for posting, draft, _ in new
         for need in draft.needs
-    )
+    ])  # fmt: skip
 
 
 def _new_posting(wanted: Wanted) -> Posting:
@@ -230,7 +232,7 @@ def raise_mapping_case(posting: Posting, refusal: Refused) -> None:
         entity=posting.entity,
         source=posting.document["record"]["lineage"]["system"],
         target=posting.connection.name,
-        customer=posting.customer_key,
+        customer=customer_name(posting.customer_key),
         title=_mapping_title(refusal),
         explanation=f"{refusal.detail}. The document waits; nothing was posted.",
         remedy=f"Propose the missing row of {refusal.mapping_set} and have it approved; the documents then follow.",
@@ -268,7 +270,7 @@ def _content_changed(existing: Posting, draft: Draft) -> None:
         subject=subject_of(existing, amount),
         entity=existing.entity,
         target=existing.connection.name,
-        customer=existing.customer_key,
+        customer=customer_name(existing.customer_key),
         explanation=f"{draft.narrative} was stated again with another content ({amount}). What was posted stays; "
         "a correction is a reversal and a new document.",
     )

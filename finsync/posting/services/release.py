@@ -10,6 +10,7 @@ from django.utils import timezone
 from exceptions_queue.models import Occurrence
 from exceptions_queue.services import clear_subject, raise_case
 from finsync.audit.services import recording
+from finsync.canonical.selectors import customer_name
 from finsync.core.lifecycle import PostingState
 from finsync.core.records import from_json
 from finsync.core.records.document import DocType
@@ -179,7 +180,7 @@ def _overdue(posting: Posting, need: Need) -> None:
         subject=subject_of(posting, posting.status_reason),
         entity=posting.entity,
         target=posting.connection.name,
-        customer=posting.customer_key,
+        customer=customer_name(posting.customer_key),
         explanation=f"Documents wait for {need.doc_type} {need.business_key}, which is not posted yet.",
     )
 

@@ -36,7 +36,8 @@ def fetch(sql: str, parameters: Parameters = ()) -> list[Row]:
 
 
 def fetch_prepared(sql: str, parameters: Parameters = ()) -> list[Row]:
-    """Run one statement of the hot path inside a transaction; PostgreSQL keeps its plan, which saves half its time."""
+    """Run one statement of the hot path; PostgreSQL keeps its plan, which saves half its time."""
+    database.ensure_connection()
     with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
         cursor.execute(sql, parameters, prepare=True)
         return _rows(cursor)

@@ -88,12 +88,14 @@ ON CONFLICT (connection_id, key) DO UPDATE
 
 @cache
 def move(clock: str) -> str:
-    """Return the compare-and-set that applies any move and ends its attempt and, after a send, its lane's lease.
+    """Return the compare-and-set that applies any move, with all that goes with it in the same statement.
 
+    It names the actor, ends the attempt, frees the lane, notes that the route works, and gives the target's id to the
+    documents that wait for it. One statement because this is the hot path: alone it is its own transaction.
     A lane woken during the send keeps that earlier time: its posting may be newer than this statement's snapshot.
     """
     return f"""
-WITH moved AS (
+WITH actor AS MATERIALIZED (SELECT set_config('finsync.actor', %(actor)s, true) AS name), moved AS (
   UPDATE posting SET status = %(to)s::text, status_reason = %(reason)s, exception_code = %(code)s, lease_owner = NULL,
          lease_until = NULL, next_action_at = {clock} + make_interval(secs => %(next)s), fence = fence + %(bump)s,
          attempts = CASE WHEN %(fresh)s THEN 0 ELSE greatest(attempts - %(refund)s, 0) END,
@@ -101,13 +103,27 @@ WITH moved AS (
          negatives = %(negatives)s, first_negative_at = %(first_negative_at)s, erp_document_id = %(document_id)s,
          erp_number = %(number)s, posted_at = CASE WHEN %(to)s::text = 'POSTED' THEN {clock} END,
          verify_at = {clock} + make_interval(secs => %(verify)s), verified_count = 0
-   WHERE id = %(id)s AND fence = %(fence)s AND status = %(frm)s AND (NOT %(while_leased)s OR lease_until > {clock})
+    FROM actor
+   WHERE id = %(id)s AND fence = %(fence)s AND status = %(frm)s AND actor.name <> ''
+     AND (NOT %(while_leased)s OR lease_until > {clock})
   RETURNING id, connection_id, lane, doc_type, business_key, next_action_at),
 closed AS (
   UPDATE posting_attempt a SET finished_at = clock_timestamp(), outcome = %(outcome)s, detail = %(detail)s,
          http_status = %(http_status)s, elapsed_ms = %(elapsed_ms)s, retry_after_seconds = %(retry_after)s,
          response = %(response)s
-    FROM moved WHERE a.posting_id = moved.id AND a.fence = %(fence)s AND a.kind = %(kind)s AND a.outcome IS NULL),
+    FROM moved
+   WHERE a.posting_id = %(id)s AND a.fence = %(fence)s AND a.kind = %(kind)s AND a.outcome IS NULL),
+waiting AS (
+  SELECT h.id, n.id AS need_id
+    FROM moved JOIN posting_need n ON n.business_key = moved.business_key AND n.doc_type = moved.doc_type
+    JOIN posting h ON h.id = n.posting_id AND h.connection_id = moved.connection_id
+   WHERE %(to)s::text = 'POSTED' AND n.met_at IS NULL AND h.status = 'HELD'
+   ORDER BY h.id FOR UPDATE OF h),
+woken AS (
+  UPDATE posting h SET next_action_at = clock_timestamp() FROM waiting WHERE h.id = waiting.id AND h.status = 'HELD'),
+met AS (
+  UPDATE posting_need n SET met_at = clock_timestamp(), document_id = %(document_id)s
+    FROM waiting WHERE n.id = waiting.need_id),
 freed AS (
   UPDATE posting_lane_head h SET lease_until = NULL,
          next_action_at = CASE WHEN h.next_action_at < h.lease_until THEN h.next_action_at ELSE least(
@@ -120,18 +136,16 @@ works AS (
     FROM moved WHERE c.id = moved.connection_id AND %(route_works)s
      AND (c.failures_in_a_row > 0 OR c.last_success_at IS NULL
           OR c.last_success_at < clock_timestamp() - make_interval(secs => {SUCCESS_NOTED_EVERY_SECONDS})))
-SELECT id, %(to)s::text = 'POSTED' AND EXISTS (
-    SELECT 1 FROM posting_need n JOIN posting p ON p.id = n.posting_id
-     WHERE n.business_key = moved.business_key AND n.doc_type = moved.doc_type AND n.met_at IS NULL
-       AND p.connection_id = moved.connection_id) AS awaited FROM moved
+SELECT id FROM moved
 """  # noqa: S608
 
 
-def move_values(ticket: Ticket, wanted: Move, note: Note) -> dict[str, Any]:
+def move_values(actor: str, ticket: Ticket, wanted: Move, note: Note) -> dict[str, Any]:
     """Return the parameters of ``move``. A move without an attempt (a person's, the router's) makes the fence grow."""
     sent = ticket.attempt == "SEND"
     parked = wanted.to in (PostingState.EXCEPTION, PostingState.REJECTED)
     return {
+        "actor": actor,
         "id": ticket.subject.posting_id,
         "fence": ticket.fence,
         "frm": ticket.standing.state.value,
@@ -178,18 +192,6 @@ UPDATE posting_attempt SET finished_at = clock_timestamp(), outcome = %(outcome)
        http_status = %(http_status)s, elapsed_ms = %(elapsed_ms)s, retry_after_seconds = %(retry_after)s,
        response = %(response)s
  WHERE posting_id = %(id)s AND fence = %(fence)s AND kind = %(kind)s AND outcome IS NULL
-"""
-WAITING = """
-SELECT h.id FROM posting h WHERE h.status = 'HELD' AND h.id IN (
-   SELECT n.posting_id FROM posting_need n JOIN posting p ON p.id = n.posting_id
-    WHERE n.business_key = %(key)s AND n.doc_type = %(doc_type)s AND n.met_at IS NULL
-      AND p.connection_id = %(connection)s)
- ORDER BY h.id FOR UPDATE
-"""
-WAKE_HELD = "UPDATE posting SET next_action_at = clock_timestamp() WHERE id = ANY(%s) AND status = 'HELD'"
-MEET = """
-UPDATE posting_need SET met_at = clock_timestamp(), document_id = %(document_id)s
- WHERE posting_id = ANY(%(ids)s) AND business_key = %(key)s AND doc_type = %(doc_type)s AND met_at IS NULL
 """
 
 # ---- doubt -----------------------------------------------------------------------------------------------------

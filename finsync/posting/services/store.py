@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.db import connection as database
 
 from connectors.models import Connection
-from finsync.audit.services import recording
+from finsync.audit.services import current_actor, recording
 from finsync.core import pace, posting
 from finsync.core.keys import canonical_json, content_hash
 from finsync.core.lifecycle import PostingState
@@ -135,41 +135,37 @@ class PostgresStore:
 
     def move(self, ticket: Ticket, move: Move, note: Note | None = None) -> Move | None:
         """See ``PostingStore.move``; everything a move entails (needs, lane, desk) is in its transaction."""
-        actor = OWNER_ACTOR if ticket.attempt == "SEND" else JANITOR_ACTOR
-        return repeated(lambda: self._move_once(actor, ticket, move, note))
-
-    def _move_once(self, actor: str, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
-        with recording(actor):
-            applied = self.apply(ticket, move, note)
-            if applied is None and move.while_leased:
-                applied = self.apply(ticket, posting.late(move), note)
+        applied = repeated(lambda: self._write(ticket, move, note))
+        if applied is None and move.while_leased:
+            applied = repeated(lambda: self._write(ticket, posting.late(move), note))
         if applied is None:
             logger.warning("posting %s: a stale %s was refused (R2)", ticket.subject.posting_id, move.to)
         return applied
 
-    def apply(self, ticket: Ticket, move: Move, note: Note | None = None) -> Move | None:
-        """Write one move inside the caller's transaction; None where state, fence or lease do not fit."""
-        moved = fetch_prepared(sql.move(self.clock), sql.move_values(ticket, move, note or NO_NOTE))
-        if not moved:
-            return None
-        subject = ticket.subject
-        if moved[0].awaited:
-            self._acknowledge(subject, move)
-        if move.code and move.on_desk:
-            desk.put_posting(subject, move.code, move.reason)
-        elif _off_the_desk(ticket, move):
-            desk.take_posting_off(subject.posting_id, _evidence(move))
-        if move.to == PostingState.READY and ticket.attempt != "SEND":
-            run(sql.WAKE_LANE, [subject.posting_id])
-        return move
+    def _write(self, ticket: Ticket, move: Move, note: Note | None) -> Move | None:
+        """Apply a move: where it is one statement, that is the transaction."""
+        actor = OWNER_ACTOR if ticket.attempt == "SEND" else JANITOR_ACTOR
+        if not (move.on_desk or _off_the_desk(ticket, move) or _wakes(ticket, move)):
+            return self.apply(ticket, move, note, actor)
+        with recording(actor):
+            return self.apply(ticket, move, note, actor)
 
-    def _acknowledge(self, subject: Subject, move: Move) -> None:
-        """Tell the documents that wait for this one its id in the target, and wake them."""
-        facts = {"connection": subject.connection_id, "doc_type": subject.doc_type, "key": subject.business_key}
-        waiting = [row.id for row in fetch(sql.WAITING, facts)]
-        if waiting:
-            run(sql.WAKE_HELD, [waiting])
-            run(sql.MEET, {**facts, "ids": waiting, "document_id": move.document_id})
+    def apply(self, ticket: Ticket, move: Move, note: Note | None = None, actor: str = "") -> Move | None:
+        """Write one move; None where state, fence or lease do not fit.
+
+        Without ``actor`` it runs inside the caller's ``recording``, under its actor.
+        """
+        values = sql.move_values(actor or current_actor(), ticket, move, note or NO_NOTE)
+        if not fetch_prepared(sql.move(self.clock), values):
+            return None
+        posting_id = ticket.subject.posting_id
+        if move.on_desk:
+            desk.put_posting(ticket.subject, move.code, move.reason)
+        elif _off_the_desk(ticket, move):
+            desk.take_posting_off(posting_id, _evidence(move))
+        if _wakes(ticket, move):
+            run(sql.WAKE_LANE, [posting_id])
+        return move
 
     # ---- doubt -----------------------------------------------------------------------------------------------
 
@@ -321,6 +317,11 @@ def _off_the_desk(ticket: Ticket, move: Move) -> bool:
     if move.to in (PostingState.POSTED, PostingState.CANCELLED):
         return ticket.fence > 1
     return ticket.attempt == "LOOKUP" and move.to == PostingState.READY
+
+
+def _wakes(ticket: Ticket, move: Move) -> bool:
+    """Whether a lane has to be woken; after a send the move itself frees it."""
+    return move.to == PostingState.READY and ticket.attempt != "SEND"
 
 
 def _evidence(move: Move) -> str:
