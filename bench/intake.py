@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from django.db import connection
 
@@ -49,15 +50,8 @@ def measure(scale: Scale, say: Callable[[str], None]) -> list[Figure]:
             against="a bare Django view with one INSERT, same server, same load",
         )  # fmt: skip
     p99 = {name: statistics.median(times) for name, times in slowest.items()}
-    return [
-        _with_note(figure, f"p99 {p99['door']:.0f} ms, bare {p99['bare']:.0f} ms; to reach with a door in ASGI: 3×")
-    ]
-
-
-def _with_note(figure: Figure, note: str) -> Figure:
-    from dataclasses import replace
-
-    return replace(figure, note=note)
+    note = f"p99 {p99['door']:.0f} ms, bare {p99['bare']:.0f} ms; to reach with a door in ASGI: 3×"
+    return [replace(figure, note=note)]
 
 
 def _note(times: list[float], load: Load) -> float:

@@ -18,7 +18,7 @@ from connectors.systems.revenue_engine.connector import CONNECTOR
 from connectors.systems.revenue_engine.sandbox import accounting
 from connectors.systems.revenue_engine.sandbox.app import API_KEY, RevenueEngineDouble
 from connectors.transport import Transport
-from finsync.core import revenue
+from finsync.core import modification, revenue
 from finsync.core.money import Money
 from tests.connectors.test_revenue_engine import END, EXPANDED, SIGNED, START, document
 
@@ -138,18 +138,18 @@ def test_both_calculations_agree_on_any_contract(
         accounting.first_version([(first, start, end)]), [(added, effective, end)], effective, treatment
     )
     signed, change = Money(first, "USD"), Money(added, "USD")
-    ours = revenue.modify(
+    ours = modification.modify(
         revenue.recognise(signed, start, end),
         change,
         {
-            accounting.SEPARATE: revenue.Treatment.SEPARATE_CONTRACT,
-            accounting.PROSPECTIVE: revenue.Treatment.PROSPECTIVE,
-            accounting.CATCH_UP: revenue.Treatment.CUMULATIVE_CATCH_UP,
+            accounting.SEPARATE: modification.Treatment.SEPARATE_CONTRACT,
+            accounting.PROSPECTIVE: modification.Treatment.PROSPECTIVE,
+            accounting.CATCH_UP: modification.Treatment.CUMULATIVE_CATCH_UP,
         }[treatment],
         effective=effective,
         end=end,
         recognised=revenue.recognised_before(signed, start, end, effective),
-        measure=revenue.Measure("time", (revenue.Segment(start, end),)),
+        measure=modification.Measure("time", (modification.Segment(start, end),)),
     )
     assert {(line.period.year, line.period.month): line.amount.minor for line in ours.schedule if line.amount} == {
         month: minor for month, minor in theirs.months().items() if minor

@@ -23,14 +23,15 @@ from connectors.models import Connection
 from exceptions_queue.models import Occurrence
 from finsync.local.redis_server import Redis
 from finsync.posting.models import Attempt, Posting, PostingMove
+from finsync.posting.services.rows import run
 from tests.posting import prepared
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 DOCUMENTS = 500
-CHAOS_SECONDS = 30.0
-KILL_EVERY_SECONDS = 1.5
-ANSWER_SECONDS = 0.4  # slow enough that kills hit sends, and that the work lasts as long as the chaos
+CHAOS_SECONDS = 40.0
+KILL_EVERY_SECONDS = 2.5
+ANSWER_SECONDS = 0.8  # slow enough that kills hit sends, and that the work lasts as long as the chaos
 SETTLE_SECONDS_MAX = 240.0  # lease, quiesce and lag are seconds here; the rest is a busy machine
 WORKERS = 2
 # Inside the assumptions of class C: what is late at the target is late by less than quiesce, its search by less than lag.
@@ -81,13 +82,12 @@ class Worker:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def kill_child(self) -> bool:
-        """Kill -9 one of its children in the middle of whatever it does; returns whether there was one."""
+    def kill_children(self) -> int:
+        """Kill -9 its children in the middle of whatever they do; returns how many there were."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        if not children:
-            return False
-        os.kill(int(random.choice(children)), signal.SIGKILL)
-        return True
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        return len(children)
 
 
 def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -133,9 +133,10 @@ def _chaos(workers: list[Worker], redis: Redis) -> int:
     while time.monotonic() < until:
         time.sleep(KILL_EVERY_SECONDS)
         worker = chaos.choice(workers)
-        match chaos.choice(("child", "child", "child", "worker", "flush", "restart")):
-            case "child":
-                kills += worker.kill_child()
+        run("UPDATE connection SET probe_at = NULL")  # a paused route is probed at once, so that work goes on
+        match chaos.choice(("children", "children", "children", "worker", "flush", "restart")):
+            case "children":
+                kills += worker.kill_children()
             case "worker":
                 worker.kill()
                 worker.start()

@@ -83,20 +83,19 @@ def test_a_second_delivery_is_acknowledged_and_counted_not_kept_twice(door):
     assert InboxMessage.objects.get().deliveries == 2
 
 
-@pytest.mark.parametrize(
-    "signature",
-    [
-        "",
-        "t=1,v1=00",
-        "nonsense",
-        signed(event(), "whsec_wrong"),
-        signed(event(), at=time.time() - 301),
-        signed(event(), at=time.time() + 400),
-    ],
-    ids=["none", "zeros", "garbage", "other secret", "older than 300 s", "from the future"],
-)
-def test_what_is_not_authentic_is_refused_and_not_kept(door, signature):
-    assert deliver(door, event(), signature=signature)["status"] == 401
+FORGED = {
+    "none": lambda: "",
+    "zeros": lambda: "t=1,v1=00",
+    "garbage": lambda: "nonsense",
+    "other secret": lambda: signed(event(), "whsec_wrong"),
+    "older than 300 s": lambda: signed(event(), at=time.time() - 301),
+    "from the future": lambda: signed(event(), at=time.time() + 400),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_what_is_not_authentic_is_refused_and_not_kept(door, forgery):
+    assert deliver(door, event(), signature=FORGED[forgery]())["status"] == 401
     assert not InboxMessage.objects.exists()
 
 
