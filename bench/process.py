@@ -52,7 +52,10 @@ def _run(environment: dict[str, str], work: Callable[..., None], *arguments: Any
 
 
 def _prepare(pipe: Connection) -> None:
-    prepare()
+    try:
+        prepare()
+    except KeyboardInterrupt:
+        return
     pipe.send(Measured())
 
 

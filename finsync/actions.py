@@ -4,6 +4,12 @@ from connectors.services.inbox import replay
 from exceptions_queue.services import ResolutionAction, register
 from exceptions_queue.services.work import NotPossible
 from finsync.canonical.services.apply import retry_fact
+from finsync.core.lifecycle import PostingState
+from finsync.posting.models import Posting
+from finsync.posting.services.actions import ConflictError, retry
+from finsync.posting.services.governor import probe_now
+from finsync.posting.services.plan import wake_changes
+from finsync.posting.services.release import look_again
 
 
 def register_actions() -> None:
@@ -21,15 +27,13 @@ def _replay(message_id: int, actor: str) -> str:
 
 
 def _plan_again(change_id: int, actor: str) -> str:
-    from finsync.posting.services.plan import wake_changes
-
     wake_changes([change_id])
     return "its documents are planned again"
 
 
 def _retry_posting(posting_id: int, actor: str) -> str:
-    from finsync.posting.services.actions import ConflictError, retry
-
+    if Posting.objects.filter(pk=posting_id, status=PostingState.HELD).exists():
+        return look_again(posting_id, actor)
     try:
         return retry(posting_id, actor)
     except ConflictError as conflict:
@@ -37,6 +41,4 @@ def _retry_posting(posting_id: int, actor: str) -> str:
 
 
 def _probe(connection_id: int, actor: str) -> str:
-    from finsync.posting.services.governor import probe_now
-
     return probe_now(connection_id)

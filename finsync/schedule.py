@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import connection
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,9 @@ JOBS: Mapping[str, Job] = {
     "recognise revenue": Job("plan", "finsync.posting.services.recognise:recognise_due", 15),
     "read accounting periods": Job("intake", "finsync.posting.services.periods:refresh_periods", 120),
     "wake snoozed cases": Job("plan", "exceptions_queue.services.work:wake_snoozed", 60),
-    "reconcile": Job("reconcile", "reconciliation.services.run:request_all", 300),
+    "reconcile": Job(
+        "reconcile", "reconciliation.services.run:request_all", settings.FINSYNC["RECONCILE_EVERY_SECONDS"]
+    ),
 }
 
 

@@ -111,6 +111,12 @@ def clear_subject(subject_type: str, subject_id: int, *, evidence: str, code: st
     return closed
 
 
+def on_desk(subject_type: str, subject_id: int) -> bool:
+    """Whether a record stands on an open case."""
+    standing = Occurrence.objects.filter(subject_type=subject_type, subject_id=subject_id, cleared_at=None)
+    return standing.exclude(case__state=CaseState.RESOLVED).exists()
+
+
 def close(case: ExceptionCase, *, by: str, resolution: str) -> None:
     """Resolve a case with a reason. The caller has checked that this is allowed."""
     case.state = CaseState.RESOLVED

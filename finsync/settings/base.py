@@ -140,8 +140,8 @@ SIMPLE_HISTORY_REVERT_DISABLED = True
 FINSYNC = {
     # Only tests and demos set a business date; None means the database's own date.
     "BUSINESS_DATE": None,
-    # Reconciliation runs by schedule every so many minutes.
-    "RECONCILE_EVERY_MINUTES": 5,
+    # Every control runs this often by schedule (domain.md 8.1: intraday), and by hand at any time.
+    "RECONCILE_EVERY_SECONDS": 900,
 }
 
 LOGGING = {

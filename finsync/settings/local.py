@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finsync.local.places import Home, database_url, redis_url
 from finsync.settings.base import *  # noqa: F403
-from finsync.settings.base import BASE_DIR, database
+from finsync.settings.base import BASE_DIR, FINSYNC, database
 
 DEBUG = False
 ENVIRONMENT_LABEL = "Demo: sample company, local counterparties"
@@ -39,4 +39,5 @@ FINSYNC_DATA_KEYS = {"local": _local_key("data_key")}
 # The running supervisor names both; a bare manage.py finds the embedded servers of this HOME.
 DATABASES = {"default": database(os.environ.get("DATABASE_URL") or database_url(Home(HOME)))}
 REDIS_URL = os.environ.get("REDIS_URL") or redis_url(Home(HOME))
+FINSYNC = {**FINSYNC, "RECONCILE_EVERY_SECONDS": 60}  # a demo is watched for minutes, not for days
 SESSION_COOKIE_NAME = f"finsync_{os.environ.get('PORT', '8000')}"  # several demos on one host keep apart

@@ -126,6 +126,30 @@ def test_a_missing_tax_mapping_holds_every_document_under_one_case_with_their_su
     assert not PostingLine.objects.filter(posting__doc_type="invoice").exists()
 
 
+def test_a_document_that_waits_is_not_counted_again_at_every_look():
+    state(customer("001B", entity="UK01"), unmapped("INV-1"))
+    plan(), plan()
+    assert Occurrence.objects.get().seen == 1
+
+
+def test_a_case_resolved_by_hand_comes_back_while_its_cause_stands():
+    from exceptions_queue.services.work import resolve
+
+    state(customer("001B", entity="UK01"), unmapped("INV-1"))
+    with recording("user:ana"):
+        resolve(ExceptionCase.objects.get().pk, "looked fine to me")
+    plan()
+    assert ExceptionCase.objects.exclude(state="RESOLVED").get().reopened == 1
+
+
+def test_retry_from_the_desk_looks_at_a_held_document_at_once():
+    from exceptions_queue.services import action_for
+
+    state(customer("001B", entity="UK01"), unmapped("INV-1"))
+    posting = Posting.objects.get(doc_type="invoice")
+    assert "no row covers" in action_for("posting").perform(posting.pk, "user:ana")
+
+
 def tax_table_with(*codes: str) -> dict:
     document = MappingVersion.objects.get(name="set:tax_payable", state="ACTIVE").document
     rows = [

@@ -8,7 +8,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from exceptions_queue.models import Occurrence
-from exceptions_queue.services import clear_subject, raise_case
+from exceptions_queue.services import clear_subject, on_desk, raise_case
 from finsync.audit.services import recording
 from finsync.canonical.selectors import customer_name
 from finsync.core.lifecycle import PostingState
@@ -129,14 +129,25 @@ def _hold(posting: Posting, held_for: str, why: str, seconds: int) -> None:
 
 def _map_again(posting: Posting, tables: ActiveTables) -> bool:
     """Render a posting with the mapping active now; True when it has its journal."""
+    known = posting.status_reason
     refusal = render(posting, draft_of(posting), tables)
     if refusal is not None:
+        if refusal.detail != known or not on_desk("posting", posting.pk):
+            raise_mapping_case(posting, refusal)
         _hold(posting, FOR_MAPPING, refusal.detail, MAPPING_RECHECK_SECONDS)
-        raise_mapping_case(posting, refusal)
         return False
     posting.save(update_fields=["mapping_version", "held_for"])
     posting.save_lines()
     return True
+
+
+def look_again(posting_id: int, actor: str) -> str:
+    """Look at a held posting now instead of at its next turn. Returns what happens now."""
+    with recording(actor):
+        posting = Posting.objects.select_for_update().get(pk=posting_id)
+        posting.next_action_at = timezone.now()
+        posting.save(update_fields=["next_action_at"])
+    return f"It is looked at again; so far it {posting.status_reason or 'waits'}."
 
 
 def draft_of(posting: Posting) -> Draft:
