@@ -11,11 +11,12 @@ from typing import Any
 
 from connectors.models import Connection
 from finsync.canonical.models import Contract, ContractVersion
+from finsync.canonical.selectors import customer_name
 from finsync.core.fingerprint import DIMENSIONS
 from finsync.core.matching.variance import VarianceClass
 from finsync.core.money import Money, total
 from finsync.core.pricing import added_price
-from finsync.core.records import ContractVersionRecord, from_json
+from finsync.core.records import ContractVersionRecord, customer_key, from_json
 from finsync.core.revenue import ScheduleLine, by_period, recognise
 from finsync.posting.models import Posting
 from reconciliation.controls import Control, Held, Shown
@@ -185,7 +186,7 @@ def _not_executed(
         remedy=remedy,
         amount=unscheduled if counted else None,
         target=posting.connection.name if posting else "",
-        customer=f"customer:{contract.account_id}",
+        customer=customer_name(customer_key(contract.account_id)),
         facts={
             "contract": contract.number, "version": newest, "executed_version": executed, "currency": contract.currency,
             "contract_total": str(contracted.major), "schedule_total": str(scheduled.major),

@@ -64,11 +64,10 @@ class Line:
 
 @dataclass
 class Matrix:
-    """All controls against every entity and currency they met, with the open variance per column."""
+    """All controls against every entity and currency they met. Controls overlap, so no column is summed."""
 
     columns: list[tuple[str, str]]
     lines: list[Line]
-    totals: list[tuple[str, int]]
 
 
 def matrix(titles: dict[str, tuple[str, str]], entity: str = "") -> Matrix:
@@ -88,10 +87,7 @@ def matrix(titles: dict[str, tuple[str, str]], entity: str = "") -> Matrix:
     columns = sorted({(square.entity, square.currency) for square in squares.values()})
     for line in lines.values():
         line.squares = [squares.get((line.run.pk, *column)) if line.run else None for column in columns]
-    by_column = zip(*(line.squares for line in lines.values()), strict=True)
-    sums = [sum(square.variance for square in column if square) for column in by_column]
-    totals = [(currency, total) for (_, currency), total in zip(columns, sums, strict=True)]
-    return Matrix(columns, list(lines.values()), totals)
+    return Matrix(columns, list(lines.values()))
 
 
 def _latest(controls: list[str]) -> list[Run]:
