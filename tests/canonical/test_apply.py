@@ -1,6 +1,7 @@
 """Applying facts: once, in order, by the system of record; one bad lane stops only itself."""
 
 import random
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -90,6 +91,18 @@ def test_day_45_invoice_before_its_amendment_waits_and_asks_for_the_missing_vers
     apply_all()
     assert Invoice.objects.get().contract_version == 2
     assert ContractVersion.objects.get(version=2).added_price_minor == 527_671
+
+
+def test_a_held_lane_looks_again_by_itself_soon_at_first():
+    arrive(customer(), contract(), invoice("INV-2", version=2, net="5276.71", tax="435.33"))
+    apply_due()
+    lane = Aggregate.objects.get(key=invoice("INV-2").aggregate_key)
+    assert 0 < (lane.next_action_at - timezone.now()).total_seconds() <= 5
+    Fact.objects.filter(aggregate=lane).update(held_since=timezone.now() - timedelta(days=2))
+    Aggregate.objects.filter(pk=lane.pk).update(next_action_at=timezone.now())
+    apply_due()
+    lane.refresh_from_db()
+    assert 800 < (lane.next_action_at - timezone.now()).total_seconds() <= 900
 
 
 def test_a_gap_in_contract_versions_is_held_until_the_missing_one_arrives():

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 FACTS_PER_LANE_MAX = 100  # per claim; a hot lane gives way to the others
 FAILURES_MAX = 5
 BACKOFF_SECONDS = 5
-HELD_RECHECK_SECONDS = 900  # a held lane is normally woken by what it waits for; this is the safety net
+# A held lane is normally woken by what it waits for. What arrives while the lane is being parked cannot wake it yet, so
+# it also looks again by itself: soon at first, then after as long as it has waited already.
+HELD_RECHECK_SECONDS_MIN, HELD_RECHECK_SECONDS_MAX = 5, 900
 
 CLAIM = """
 SELECT key FROM aggregate
@@ -227,7 +229,9 @@ class _Pass:
         fact.state, fact.explanation, fact.held_since = FactState.HELD, why, fact.held_since or now
         self.decided.append(fact)
         self.waits += [FactWait(fact=fact, aggregate_key=need.aggregate_key, ordinal=need.ordinal) for need in needs]
-        lane.next_action_at = lane.next_action_at or now + timedelta(seconds=HELD_RECHECK_SECONDS)
+        waited = (now - fact.held_since).total_seconds()
+        pause = min(max(waited, HELD_RECHECK_SECONDS_MIN), HELD_RECHECK_SECONDS_MAX)
+        lane.next_action_at = lane.next_action_at or now + timedelta(seconds=pause)
 
     def _ask_again(self, lane: Aggregate, fact: Fact, record: Record) -> None:
         source_id = record.lineage.source_id
