@@ -8,12 +8,15 @@ from finsync.core.lifecycle import PostingState
 from finsync.posting.models import Posting
 from finsync.posting.services.actions import ConflictError, retry
 from finsync.posting.services.governor import probe_now
+from finsync.posting.services.janitor import register_period_closed
 from finsync.posting.services.plan import wake_changes
-from finsync.posting.services.release import look_again
+from finsync.posting.services.release import look_again, next_open_date
 
 
 def register_actions() -> None:
     """Make every subject's action known to the desk."""
+    # A period the ERP closed between planning and sending is met like one that was closed before.
+    register_period_closed(next_open_date)
     register(ResolutionAction("inbox", "Read again", _replay, lambda pk: f"/events/{pk}/"))
     register(ResolutionAction("fact", "Apply again", retry_fact, lambda pk: f"/events/of-fact/{pk}/"))
     register(ResolutionAction("change", "Plan again", _plan_again, lambda pk: f"/trace/?change={pk}"))

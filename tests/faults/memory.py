@@ -15,7 +15,7 @@ from finsync.posting.machine import Claim, Claimed, Doubt, Note, Subject, Ticket
 from tests.posting.prepared import RECORD
 
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
-LOOKUP_LEASE_SECONDS = 120
+LOOKUP_LEASE_SECONDS = 60
 
 
 @dataclass

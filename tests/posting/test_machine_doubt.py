@@ -11,6 +11,7 @@ from connectors.simulator.faults import PostFault
 from connectors.simulator.server import Server
 from finsync.core.posting import Answer, Verdict
 from finsync.posting import machine
+from finsync.posting.models import AccountingPeriod
 from finsync.posting.services import janitor
 from finsync.posting.services.dispatch import dispatch_due
 from finsync.posting.services.janitor import settle_due, verify_due
@@ -116,6 +117,25 @@ def test_a_closed_period_moves_to_the_next_open_one_and_keeps_the_original(
     assert (only(posting).status, posting.original_period, posting.render_no) == ("POSTED", "2026-01", 1)
     assert erp.erp.documents[0].content["accounting_date"] == "2026-02-01"
     assert case_of(posting) == ""
+
+
+def test_a_period_closed_between_planning_and_sending_is_met_by_the_next_one_the_erp_holds_open(
+    erp: Server, target: Connection
+) -> None:
+    erp.control({"closed_before": "2026-03-01"})
+    [posting] = prepared.postings(target, 1)
+    for month, is_open in ((1, True), (2, False), (3, True)):
+        AccountingPeriod.objects.create(
+            connection=target, entity=posting.entity, label=f"2026-{month:02d}", open=is_open,
+            start=date(2026, month, 1), end=date(2026, month + 1, 1),
+        )  # fmt: skip
+    dispatch_due()
+    settle_due()
+    due(posting)
+    settle_due()
+    dispatch_due()
+    assert (only(posting).status, posting.original_period) == ("POSTED", "2026-01")
+    assert erp.erp.documents[0].content["accounting_date"] == "2026-03-01"
 
 
 def test_a_closed_period_without_a_later_one_waits_for_a_person(erp: Server, target: Connection) -> None:

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 DISPATCH_BATCH = 1_000  # a round opens its threads' database connections anew
 DISPATCH_SECONDS_MAX = 30.0  # no new claim after that; with one call's 45 s it stays below the task's 90 s
 THREADS_MAX = 16
+CLAIM_PARTS = 4  # a claim is worth its transaction once a quarter of the slots is free
 PATIENCE_SECONDS_MAX = 2.0  # a route that asks for a longer pause is left to the next hint
 
 
@@ -61,7 +62,7 @@ class _Round:
         self.crew, self.batch, self.claimed = crew, batch, 0
         self.routes = dict(routes)
         self.again_at = dict.fromkeys(routes, 0.0)
-        self.last_claim: Counter[int] = Counter()
+        self.peak: Counter[int] = Counter()
         self.ends_at = time.monotonic() + DISPATCH_SECONDS_MAX
 
     def run(self) -> int:
@@ -74,7 +75,7 @@ class _Round:
                 return self.claimed
 
     def _claim(self, connection_id: int) -> None:
-        """Claim for one connection once at least half of its last claim is through: claims stay batches."""
+        """Claim for one connection once a part of what it had in flight at most is through: claims stay batches."""
         now = time.monotonic()
         room = min(self.batch - self.claimed, self.crew.free)
         if now >= self.ends_at or self.claimed >= self.batch:
@@ -82,14 +83,15 @@ class _Round:
             return
         if room <= 0 or now < self.again_at[connection_id]:
             return
-        if self.crew.flying[connection_id] > self.last_claim[connection_id] // 2:
+        peak = self.peak[connection_id]
+        if peak - self.crew.flying[connection_id] < peak // CLAIM_PARTS:
             return
         with door(self.routes[connection_id]) as way:
             claimed = self.crew.store.claim(connection_id, room, way.connector.build_body)
-        self.last_claim[connection_id] = len(claimed.claims)
         self.claimed += len(claimed.claims)
         if claimed.claims:
             self.crew.hand_out(claimed.claims)
+            self.peak[connection_id] = max(peak, self.crew.flying[connection_id])
         elif claimed.again_seconds is None or claimed.again_seconds > PATIENCE_SECONDS_MAX:
             del self.again_at[connection_id]
         else:

@@ -19,7 +19,7 @@ from finsync.core.pace import Allowance, Pace
 from finsync.core.posting import Answer, Verdict
 from finsync.posting.services import desk, sql
 from finsync.posting.services.doors import door
-from finsync.posting.services.rows import Row, fetch, run
+from finsync.posting.services.rows import Row, fetch, fetch_prepared, run
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ UPDATE connection SET failures_in_a_row = failures_in_a_row + 1, last_failure_at
 
 def reserve(connection_id: int, clock: str) -> tuple[Allowance, datetime]:
     """Lock a connection's pace and return what may start now, with the database's time. Inside a transaction."""
-    row = fetch(PACE.format(clock=clock), [connection_id])[0]
+    row = fetch_prepared(PACE.format(clock=clock), [connection_id])[0]
     held = _pace(row)
     if row.state != ConnectionState.ACTIVE:
         return Allowance(slots=0, again_seconds=pace.PROBE_SECONDS, pace=held), row.now
-    in_flight = fetch(IN_FLIGHT, [connection_id, row.now])[0].n
+    in_flight = fetch_prepared(IN_FLIGHT, [connection_id, row.now])[0].n
     return pace.allowance(held, row.now, in_flight), row.now
 
 

@@ -1,8 +1,8 @@
 """Releasing: a held posting becomes ready when everything it waits for is there (the sequencer)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 
 from django.db import connection as database
 from django.utils import timezone
@@ -168,8 +168,8 @@ def _fits_period(posting: Posting, periods: Sequence[AccountingPeriod]) -> bool:
     mine = next((period for period in periods if period.start <= posting.accounting_date < period.end), None)
     if mine is None or mine.open:
         return True
-    following = next((period for period in periods if period.open and period.start > posting.accounting_date), None)
-    if following is None:
+    open_from = _next_open(posting, periods)
+    if open_from is None:
         _hold(posting, "PERIOD", f"period {mine.label} is closed and no later one is open", PERIOD_RECHECK_SECONDS)
         raise_case(
             "ERP_PERIOD_CLOSED",
@@ -180,8 +180,18 @@ def _fits_period(posting: Posting, periods: Sequence[AccountingPeriod]) -> bool:
         )
         return False
     posting.original_period = posting.original_period or f"{posting.accounting_date:%Y-%m}"
-    posting.accounting_date = following.start
+    posting.accounting_date = open_from
     return True
+
+
+def next_open_date(posting: Posting) -> date | None:
+    """Return the first day of the next open period of a posting's ledger after its accounting date, None without one."""
+    known = AccountingPeriod.objects.filter(connection=posting.connection, entity=posting.entity)
+    return _next_open(posting, known.order_by("start"))
+
+
+def _next_open(posting: Posting, periods: Iterable[AccountingPeriod]) -> date | None:
+    return next((p.start for p in periods if p.open and p.start > posting.accounting_date), None)
 
 
 def _overdue(posting: Posting, need: Need) -> None:

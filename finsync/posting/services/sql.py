@@ -113,14 +113,17 @@ closed AS (
          response = %(response)s
     FROM moved
    WHERE a.posting_id = %(id)s AND a.fence = %(fence)s AND a.kind = %(kind)s AND a.outcome IS NULL),
-waiting AS (
-  SELECT h.id, n.id AS need_id
+needed AS MATERIALIZED (
+  SELECT n.id AS need_id, n.posting_id, moved.connection_id
     FROM moved JOIN posting_need n ON n.business_key = moved.business_key AND n.doc_type = moved.doc_type
-    JOIN posting h ON h.id = n.posting_id AND h.connection_id = moved.connection_id
-   WHERE %(to)s::text = 'POSTED' AND n.met_at IS NULL AND h.status = 'HELD'
+   WHERE %(to)s::text = 'POSTED' AND n.met_at IS NULL),
+waiting AS (
+  SELECT h.id, needed.need_id
+    FROM needed JOIN posting h ON h.id = needed.posting_id AND h.connection_id = needed.connection_id
+   WHERE h.status || '' = 'HELD'  -- found by id: an index on the state would walk through everything that is held
    ORDER BY h.id FOR UPDATE OF h),
 woken AS (
-  UPDATE posting h SET next_action_at = clock_timestamp() FROM waiting WHERE h.id = waiting.id AND h.status = 'HELD'),
+  UPDATE posting h SET next_action_at = clock_timestamp() FROM waiting WHERE h.id = waiting.id),
 met AS (
   UPDATE posting_need n SET met_at = clock_timestamp(), document_id = %(document_id)s
     FROM waiting WHERE n.id = waiting.need_id),

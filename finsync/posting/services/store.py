@@ -34,7 +34,7 @@ OWNER_ACTOR = "system:dispatch"
 JANITOR_ACTOR = "system:janitor"
 WRITE_TRIES_MAX = 3  # a deadlock or a lost database connection: every write is a compare-and-set, so it may be repeated
 CLOCK = "clock_timestamp()"  # of the primary (R10)
-LOOKUP_LEASE_SECONDS = 120  # longer than one call may take; then another janitor looks
+LOOKUP_LEASE_SECONDS = 60  # longer than the 45 s one call may take; then another janitor looks
 
 NO_NOTE = Note(outcome="")
 T = TypeVar("T")
