@@ -185,7 +185,7 @@ def _fits_period(posting: Posting, periods: Sequence[AccountingPeriod]) -> bool:
 
 
 def next_open_date(posting: Posting) -> date | None:
-    """Return the first day of the next open period of a posting's ledger after its accounting date, None without one."""
+    """Return when the ledger's next open period after a posting's accounting date starts, None without one."""
     known = AccountingPeriod.objects.filter(connection=posting.connection, entity=posting.entity)
     return _next_open(posting, known.order_by("start"))
 
