@@ -1,8 +1,10 @@
 """The webhook door: a small WSGI application in front of Django.
 
-A webhook needs no session, no CSRF token, no template and no middleware; going round them makes the durable intake
-faster than a bare Django view (docs/decisions/0004-webhook-door.md has the measurement). Every other request goes on
-to Django. Answers: 200 stored (also a second time), 401 not authentic, 405, 411, 413, 415, 503 try again.
+A webhook needs no session, no CSRF token, no template and no middleware. Going round them, and committing letters of
+concurrent requests together, pays for most of the signature check and the deduplication; what was measured stands in
+docs/decisions/0004-webhook-door.md. Every other request goes on to Django.
+
+Answers: 200 stored (also a second time), 401 not authentic, 405, 411, 413, 415, 503 try again.
 """
 
 import json
